@@ -15,6 +15,7 @@ import {
   type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
+import type { ScryptCost } from "./access/passwords.ts";
 import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { readPublicKey } from "@tributary/protocol";
 import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
@@ -91,7 +92,12 @@ export interface CoordinatorConfig {
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
-  readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+  readonly env?: {
+    readonly clock?: Clock;
+    readonly random?: SecureRandom;
+    readonly log?: Logger;
+    readonly passwordCost?: ScryptCost;
+  };
 }
 
 /** Files with a certificate and those between it and a root, and with its key, both PEM; or a certificate for trials. */
@@ -105,6 +111,9 @@ export interface IssuerConfig {
   readonly name?: string;
 }
 
+export const ANONYMOUS_ACCESS = ["none", "viewer"] as const;
+export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
+
 /** Traces for a collector that speaks OTLP over HTTP. What else there is to say, OpenTelemetry's own variables say (`OTEL_*`). */
 export interface TracingConfig {
   /** Its base URL: `http://127.0.0.1:4318`. */
@@ -112,8 +121,6 @@ export interface TracingConfig {
   /** Share of rounds, requests and connections that are traced, 0 to 1. @defaultValue 1 */
   readonly ratio?: number;
 }
-export const ANONYMOUS_ACCESS = ["none", "viewer"] as const;
-export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -122,6 +122,15 @@ async function start(
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const access = createAccessPolicy(config);
+  // It asks for the store when there is one.
+  const accessRoom = createAccessRoom({
+    config,
+    env: { clock, random },
+    store: () => store,
+    operatorToken,
+    ...(seams.passwordCost && { passwordCost: seams.passwordCost }),
+  });
+  const { guard } = accessRoom;
   const { log: ownLog, pino: logger } = await openLog({
     level: config.logLevel,
     format: config.logFormat,
@@ -130,11 +139,8 @@ async function start(
     traceFields: activeTraceFields,
   });
   const log = seams.log ?? ownLog;
-  // It asks for the store when there is one.
-  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
-  const { guard } = accessRoom;
-  const tls = await openServerTls(config, { clock, random });
   const sharedAnswers = createSharedAnswers();
+  const tls = await openServerTls(config, { clock, random });
   const { app, peers, routes } = await createApp({
     config,
     access,

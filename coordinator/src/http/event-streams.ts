@@ -169,12 +169,12 @@ class EventStream {
     this.#raw.socket?.destroySoon();
   }
 
-  #send(event: EventRecord | LiveEvent, bytes: Uint8Array = bytesOf(event)): void {
+  #send(event: EventRecord | LiveEvent, bytes?: Uint8Array): void {
     if (event.id !== null) {
       if (event.id <= this.#lastId) return;
       this.#lastId = event.id;
     }
-    if (this.reader.sees(event)) this.write(bytes);
+    if (this.reader.sees(event)) this.write(bytes ?? bytesOf(event));
   }
 
   #drained(): Promise<void> {

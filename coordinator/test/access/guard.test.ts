@@ -1,4 +1,4 @@
-import { asModelName, asRoundId, asTaskName, type ModelName, systemClock } from "@tributary/core";
+import { asModelName, asRoundId, asTaskName, systemClock, type ModelName } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AccessGrant, Role } from "@tributary/protocol";
 import { eventFilter } from "../../src/access/event-filter.ts";
@@ -33,9 +33,9 @@ const logged: string[] = [];
 
 beforeEach(async () => {
   const config = resolveConfig({ dataDir: "unused", logLevel: "warn" });
-  const { pino: logger } = await openLog({
-    level: config.logLevel,
-    format: config.logFormat,
+  const { pino } = await openLog({
+    level: "warn",
+    format: "json",
     clock: systemClock,
     secrets: [],
     stream: { write: (line) => void logged.push(line) },
@@ -52,7 +52,7 @@ beforeEach(async () => {
       },
     }),
     version: "0",
-    logger,
+    logger: pino,
   });
   const answer = async () => ({ done: true });
   http.app.get("/models/:model", answer);

@@ -414,6 +414,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The messages of the device socket (AsyncAPI 3.0) */
+        get: operations["getAsyncapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document as a page to read */
+        get: operations["getApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/enrolments": {
         parameters: {
             query?: never;
@@ -1516,6 +1550,28 @@ export interface components {
              */
             contacts: string[];
         };
+        CardNotesInput: {
+            /**
+             * @description What it is for, and what it is not for
+             * @default
+             */
+            intendedUse?: string;
+            /**
+             * @description Where it does badly, and what is known of bias
+             * @default
+             */
+            limitations?: string;
+            /**
+             * @description A name, such as Apache-2.0
+             * @default
+             */
+            licence?: string;
+            /**
+             * @description Who is asked and told
+             * @default []
+             */
+            contacts?: string[];
+        };
         CardNotesView: {
             /** @description Null: nobody wrote any */
             notes: components["schemas"]["CardNotes"] | null;
@@ -1749,6 +1805,65 @@ export interface components {
              */
             whenUnknown: "ineligible" | "eligible";
         };
+        /**
+         * @description Which devices may take part; they decide by themselves
+         * @default {}
+         */
+        EligibilityRulesInput: {
+            /**
+             * @description A device has one of these; all may, where it is empty, that run what the model is written in
+             * @default []
+             */
+            engines?: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+            /**
+             * @description Memory of the device, as coarsely as a browser tells it
+             * @default null
+             */
+            minMemoryMb?: number | null;
+            /**
+             * @description Devices without a battery pass
+             * @default null
+             */
+            battery?: {
+                /**
+                 * @description Charging is enough, whatever the level
+                 * @default true
+                 */
+                charging?: boolean;
+                /**
+                 * @description Without charging, at least this full; 1: only when charging
+                 * @default 1
+                 */
+                minLevel?: number;
+            } | null;
+            /**
+             * @description unmetered: no cellular network, and no wish to save data
+             * @default any
+             * @enum {string}
+             */
+            network?: "any" | "unmetered";
+            /**
+             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+             * @default []
+             */
+            localeTags?: string[];
+            /**
+             * @description Tags that the app gave the device: it has all of these
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+             * @enum {string}
+             */
+            storage?: "durable";
+            /**
+             * @description What a device is of which a rule asks something that its platform does not tell
+             * @default ineligible
+             * @enum {string}
+             */
+            whenUnknown?: "ineligible" | "eligible";
+        };
         EnrolmentRequest: {
             token: string;
             publicKey: string;
@@ -1850,6 +1965,38 @@ export interface components {
              * @default 16
              */
             minimumDevices: number;
+        };
+        GateSpecInput: {
+            /**
+             * @default loss
+             * @enum {string}
+             */
+            metric?: "loss" | "accuracy";
+            /**
+             * @description Share of devices that measure and never train in this task
+             * @default 0.1
+             */
+            heldOutShare?: number;
+            /**
+             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+             * @default 0
+             */
+            requiredImprovement?: number;
+            /**
+             * @description With which the improvement has to be at least that
+             * @default 0.95
+             */
+            confidence?: number;
+            /**
+             * @description Failures in a row after which the task pauses
+             * @default 5
+             */
+            patience?: number;
+            /**
+             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+             * @default 16
+             */
+            minimumDevices?: number;
         };
         GateView: {
             reference: number;
@@ -2008,6 +2155,27 @@ export interface components {
             /** @description 0 if left out, of adamw 0.01 */
             weightDecay?: number;
         };
+        /** @default {} */
+        LocalOptimizerInput: {
+            /**
+             * @description Of the devices; anew in every round
+             * @default sgd
+             * @enum {string}
+             */
+            kind?: "sgd" | "momentum" | "adam" | "adamw";
+            /** @description momentum; 0.9 if left out */
+            momentum?: number;
+            /** @description momentum */
+            nesterov?: boolean;
+            /** @description adam, adamw; 0.9 if left out */
+            beta1?: number;
+            /** @description adam, adamw; 0.999 if left out */
+            beta2?: number;
+            /** @description adam, adamw; 1e-8 if left out */
+            epsilon?: number;
+            /** @description 0 if left out, of adamw 0.01 */
+            weightDecay?: number;
+        };
         LogConsistency: {
             path: string[];
         };
@@ -2035,6 +2203,25 @@ export interface components {
              * @enum {string}
              */
             kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+            /** @description The model's output that it is put on */
+            output?: string;
+            /** @description Factor in the sum of several losses */
+            weight?: number;
+            /** @description softmax-cross-entropy */
+            labelSmoothing?: number;
+            /** @description softmax-cross-entropy: a factor per class */
+            classWeights?: number[];
+            /** @description huber */
+            delta?: number;
+            graph?: string;
+        };
+        LossSpecInput: {
+            /**
+             * @description What is minimised; auto: what the model's first output looks made for
+             * @default auto
+             * @enum {string}
+             */
+            kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
             /** @description The model's output that it is put on */
             output?: string;
             /** @description Factor in the sum of several losses */
@@ -2160,11 +2347,11 @@ export interface components {
             inputs: components["schemas"]["GraphPort"][];
             outputs: components["schemas"]["GraphPort"][];
         };
-        NewApiToken: {
+        NewApiTokenInput: {
             label: string;
             grants: components["schemas"]["AccessGrant"][];
             /** @default 90 */
-            days: number | null;
+            days?: number | null;
         };
         NewOperator: {
             /** @description Lowercase letters, digits and . _ @ - */
@@ -2275,14 +2462,14 @@ export interface components {
             code: string;
             devices: number;
         };
-        ReleaseRequest: {
+        ReleaseRequestInput: {
             /** @description A version's number, an alias, or "newest" */
             version: number | string;
             /**
              * @description Which channel is moved; one that is not there yet is made
              * @default stable
              */
-            channel: string;
+            channel?: string;
         };
         ReproductionView: {
             model: string;
@@ -2328,6 +2515,23 @@ export interface components {
              * @default false
              */
             deleteFiles: boolean;
+        };
+        RetentionRuleInput: {
+            /**
+             * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+             * @default 20
+             */
+            newest?: number;
+            /**
+             * @description What a channel pointed to within so many days stays
+             * @default 0
+             */
+            releasedWithinDays?: number;
+            /**
+             * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+             * @default false
+             */
+            deleteFiles?: boolean;
         };
         RetentionView: {
             rule: components["schemas"]["RetentionRule"];
@@ -2377,6 +2581,31 @@ export interface components {
              * @enum {string}
              */
             toPass: "no-harm" | "not-worse";
+            /** @description latency: runs of this many milliseconds and more are slow */
+            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+            /**
+             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+             * @enum {string}
+             */
+            evidence?: "devices" | "cohorts";
+        };
+        RolloutGateInput: {
+            /**
+             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+             * @enum {string}
+             */
+            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+            /**
+             * @description Worse by more than this is taken back
+             * @default 0.02
+             */
+            margin?: number;
+            /**
+             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+             * @default no-harm
+             * @enum {string}
+             */
+            toPass?: "no-harm" | "not-worse";
             /** @description latency: runs of this many milliseconds and more are slow */
             latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
             /**
@@ -2483,6 +2712,72 @@ export interface components {
             /** @description Least version of the runtime that the arms need */
             runtime?: string;
         };
+        RolloutSpecInput: {
+            /**
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            /** @description Name of a rollout, never used twice within a model */
+            rollout?: string;
+            /** @default stable */
+            channel?: string;
+            /** @default default */
+            population?: string;
+            /** @description Versions that are tried against the channel's */
+            arms: {
+                name: string;
+                version: number;
+            }[];
+            /**
+             * @default [
+             *       {
+             *         "percent": 1
+             *       },
+             *       {
+             *         "percent": 10
+             *       },
+             *       {
+             *         "percent": 50
+             *       },
+             *       {
+             *         "percent": 100
+             *       }
+             *     ]
+             */
+            steps?: components["schemas"]["RolloutStepInput"][];
+            /**
+             * @default [
+             *       {
+             *         "metric": "crashes"
+             *       },
+             *       {
+             *         "metric": "self-checks"
+             *       },
+             *       {
+             *         "metric": "errors"
+             *       }
+             *     ]
+             */
+            gates?: components["schemas"]["RolloutGateInput"][];
+            /**
+             * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+             * @default 0.05
+             */
+            falseAlarmRate?: number;
+            /**
+             * @description How long a device is watched from its first report; then it counts, once
+             * @default 900000
+             */
+            observeMs?: number;
+            /**
+             * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+             * @default null
+             */
+            telemetryTask?: string | null;
+            /** @description Least version of the runtime that the arms need */
+            runtime?: string;
+        };
         RolloutStep: {
             /** @description Of the devices with one of the tags, in hundredths of a percent */
             percent: number;
@@ -2513,6 +2808,37 @@ export interface components {
              * @default 604800000
              */
             deadlineMs: number | null;
+        };
+        RolloutStepInput: {
+            /** @description Of the devices with one of the tags, in hundredths of a percent */
+            percent: number;
+            /**
+             * @description The app's own; none: all devices
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description In it whatever the percentage
+             * @default []
+             */
+            devices?: string[];
+            /** @default 3600000 */
+            minimumMs?: number;
+            /**
+             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+             * @default 5
+             */
+            minimumDevices?: number;
+            /**
+             * @description Pairs of cohorts by then, where a gate rests on sums
+             * @default 5
+             */
+            minimumCohorts?: number;
+            /**
+             * @description When it may not pass by then the rollout is paused; null: never
+             * @default 604800000
+             */
+            deadlineMs?: number | null;
         };
         RolloutView: {
             model: string;
@@ -2660,6 +2986,45 @@ export interface components {
              */
             maxExampleLoss: number;
         };
+        /** @default {} */
+        SecureSpecInput: {
+            /**
+             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+             * @default on
+             * @enum {string}
+             */
+            mode?: "on" | "off";
+            /**
+             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+             * @default 16
+             */
+            minimumCohort?: number;
+            /**
+             * @description Largest share of members that may be corrupt
+             * @default 0.05
+             */
+            corruption?: number;
+            /**
+             * @description Largest share of members that may drop out
+             * @default 0.3
+             */
+            dropout?: number;
+            /**
+             * @description Each of the five steps ends when all have answered, else then
+             * @default 10000
+             */
+            phaseDeadlineMs?: number;
+            /**
+             * @description Bits of one rounded value of an update
+             * @default 16
+             */
+            valueBits?: number;
+            /**
+             * @description Largest mean loss a device can tell
+             * @default 1000
+             */
+            maxExampleLoss?: number;
+        };
         SecureView: {
             /** @enum {string} */
             step: "advertise" | "share" | "mask" | "sign" | "unmask";
@@ -2696,6 +3061,27 @@ export interface components {
              * @default 0.5
              */
             fairness: number;
+        };
+        /**
+         * @description Who of the willing devices is asked
+         * @default {}
+         */
+        SelectionRulesInput: {
+            /**
+             * @description Least time between two participations of a device
+             * @default 0
+             */
+            minimumSeparationMs?: number;
+            /**
+             * @description Rounds of the task that a device sits out after each of its own
+             * @default 0
+             */
+            minimumSeparationRounds?: number;
+            /**
+             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+             * @default 0.5
+             */
+            fairness?: number;
         };
         SessionView: {
             principal: {
@@ -2828,6 +3214,53 @@ export interface components {
                 minimumChange: number;
             } | null;
         };
+        /**
+         * @description When the task is done, beside its `rounds`
+         * @default {}
+         */
+        StopRulesInput: {
+            /**
+             * @description Done when a round reaches it
+             * @default null
+             */
+            targetMetric?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                name?: "loss" | "accuracy";
+                /** @description A loss at most, or an accuracy of at least, this */
+                value: number;
+            } | null;
+            /**
+             * @description Done so long after the task was created or last resumed
+             * @default null
+             */
+            elapsedMs?: number | null;
+            /**
+             * @description Done when the best value is so many rounds old
+             * @default null
+             */
+            noImprovement?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                metric?: "loss" | "accuracy";
+                /**
+                 * @description Committed rounds without a new best
+                 * @default 20
+                 */
+                rounds?: number;
+                /**
+                 * @description A smaller change is no improvement
+                 * @default 0
+                 */
+                minimumChange?: number;
+            } | null;
+        };
         SuspicionList: {
             suspicions: components["schemas"]["SuspicionView"][];
         };
@@ -2890,6 +3323,21 @@ export interface components {
             /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
             concurrency?: number;
         };
+        /** @default {} */
+        TaskModeInput: {
+            /**
+             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+             * @default synchronous
+             * @enum {string}
+             */
+            type?: "synchronous" | "buffered";
+            /** @description buffered: K, the updates that make a version */
+            bufferSize?: number;
+            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+            maxStaleness?: number;
+            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+            concurrency?: number;
+        };
         TaskReason: {
             /** @enum {string} */
             code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
@@ -2919,6 +3367,19 @@ export interface components {
              * @default UTC
              */
             timeZone: string;
+        };
+        TaskScheduleInput: {
+            windows: {
+                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                cron: string;
+                /** @description How long */
+                durationMs: number;
+            }[];
+            /**
+             * @description IANA name, such as Europe/Zurich
+             * @default UTC
+             */
+            timeZone?: string;
         };
         TaskSpec: {
             /**
@@ -3186,6 +3647,273 @@ export interface components {
              */
             maxStatisticChange: number;
             secureAggregation: components["schemas"]["SecureSpec"];
+        };
+        TaskSpecInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            model: string;
+            /**
+             * @description Devices of this population are asked
+             * @default default
+             */
+            population?: string;
+            /**
+             * @description Committed rounds after which the task is done; null: no end
+             * @default null
+             */
+            rounds?: number | null;
+            stop?: components["schemas"]["StopRulesInput"];
+            /**
+             * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+             * @default train
+             * @enum {string}
+             */
+            kind?: "train" | "evaluate" | "telemetry";
+            /**
+             * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+             * @default null
+             */
+            candidate?: string | number | null;
+            /**
+             * @description telemetry: what is counted besides runs; none named: all
+             * @default []
+             */
+            telemetry?: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+            /**
+             * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * @description train: what a version must show on held-out devices
+             * @default null
+             */
+            gate?: components["schemas"]["GateSpecInput"] | null;
+            /**
+             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+             * @default every
+             * @enum {string}
+             */
+            release?: "every" | "on-gate" | "manual";
+            /**
+             * @description Parameters that learn, by name; * stands for any text
+             * @default [
+             *       "*"
+             *     ]
+             */
+            trainable?: string[];
+            /** @default {} */
+            loss?: {
+                /**
+                 * @description What is minimised; auto: what the model's first output looks made for
+                 * @default auto
+                 * @enum {string}
+                 */
+                kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                /** @description The model's output that it is put on */
+                output?: string;
+                /** @description Factor in the sum of several losses */
+                weight?: number;
+                /** @description softmax-cross-entropy */
+                labelSmoothing?: number;
+                /** @description softmax-cross-entropy: a factor per class */
+                classWeights?: number[];
+                /** @description huber */
+                delta?: number;
+                graph?: string;
+            };
+            /**
+             * @description Losses on further outputs
+             * @default []
+             */
+            moreLosses?: components["schemas"]["LossSpecInput"][];
+            /**
+             * @description Measured on held-out data besides loss and accuracy
+             * @default []
+             */
+            metrics?: components["schemas"]["MetricSpec"][];
+            /**
+             * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+             * @default as-exported
+             * @enum {string}
+             */
+            batchNormalization?: "as-exported" | "frozen" | "federated";
+            /**
+             * @description Low-rank adapters: devices train and send only these
+             * @default null
+             */
+            adapters?: {
+                /**
+                 * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                 * @default [
+                 *       "*"
+                 *     ]
+                 */
+                targets?: string[];
+                /**
+                 * @description Columns between the two factors
+                 * @default 8
+                 */
+                rank?: number;
+                /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                alpha?: number;
+                /**
+                 * @description Train the second factor alone: only then is the mean of updates exact
+                 * @default true
+                 */
+                freezeA?: boolean;
+            } | null;
+            /** @default {} */
+            local?: {
+                /**
+                 * @description Passes over the device's examples
+                 * @default 1
+                 */
+                epochs?: number;
+                /**
+                 * @description Examples a gradient step
+                 * @default 10
+                 */
+                batchSize?: number;
+                /** @default 0.05 */
+                learningRate?: number;
+                /**
+                 * @description Most examples used a round
+                 * @default 600
+                 */
+                maxExamples?: number;
+                /** @default {} */
+                learningRateSchedule?: {
+                    /**
+                     * @description Changes by round
+                     * @default constant
+                     * @enum {string}
+                     */
+                    kind?: "constant" | "step" | "exponential" | "cosine";
+                    /** @description step: every everyRounds rounds; exponential: every round */
+                    factor?: number;
+                    /** @description step */
+                    everyRounds?: number;
+                    /** @description cosine: rounds until the end is reached */
+                    totalRounds?: number;
+                    /** @description cosine: of the learning rate, at the end; 0 if left out */
+                    finalShare?: number;
+                };
+                optimizer?: components["schemas"]["LocalOptimizerInput"];
+                /** @default null */
+                clipGradientNorm?: number | null;
+                /**
+                 * @description Most steps of one run; fewer where they would take more than 30 ms
+                 * @default 64
+                 */
+                loopSteps?: number;
+                /**
+                 * @description FedProx's mu: holds devices close to the weights they began with
+                 * @default null
+                 */
+                proximalTerm?: number | null;
+            };
+            /** @default {} */
+            cohort?: {
+                /**
+                 * @description Ready devices that form the cohort
+                 * @default 24
+                 */
+                goalCount?: number;
+                /**
+                 * @description Fewest updates a sum may hold
+                 * @default 2
+                 */
+                minimumCount?: number;
+                /**
+                 * @description Open offers per wanted device
+                 * @default 1.3
+                 */
+                overSelection?: number;
+                /** @default 60000 */
+                trainDeadlineMs?: number;
+                /** @default 20000 */
+                reportDeadlineMs?: number;
+            };
+            mode?: components["schemas"]["TaskModeInput"];
+            /** @default {} */
+            strategy?: {
+                /**
+                 * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                 * @default fedAvg
+                 */
+                name?: string;
+                /**
+                 * @description Of the strategy; what is left out gets its default
+                 * @default {}
+                 */
+                parameters?: {
+                    [key: string]: number;
+                };
+                /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                trustedDataset?: string;
+            };
+            /**
+             * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+             * @default int8
+             * @enum {string}
+             */
+            stepPrecision?: "int8" | "int4" | "float32";
+            selection?: components["schemas"]["SelectionRulesInput"];
+            eligibility?: components["schemas"]["EligibilityRulesInput"];
+            /**
+             * @description When rounds may begin; null: at any time
+             * @default null
+             */
+            schedule?: components["schemas"]["TaskScheduleInput"] | null;
+            /**
+             * @description What follows abandoned rounds
+             * @default {}
+             */
+            retries?: {
+                /**
+                 * @description After so many in a row the task pauses itself; null: never
+                 * @default 1000
+                 */
+                maxConsecutiveFailures?: number | null;
+                /**
+                 * @description Before the second try; it doubles with each failure, with jitter
+                 * @default 500
+                 */
+                backoffMs?: number;
+                /** @default 30000 */
+                maxBackoffMs?: number;
+            };
+            /** @default 0 */
+            pauseBetweenRoundsMs?: number;
+            /** @default {} */
+            evaluation?: {
+                /** @default null */
+                dataset?: string | null;
+                /** @default 200 */
+                batchSize?: number;
+                /**
+                 * @description On devices: what one example can say at most of the difference of two versions
+                 * @default 10
+                 */
+                maxLossDifference?: number;
+            };
+            /**
+             * @description L2 norm the weights of an update may have
+             * @default 100
+             */
+            maxUpdateNorm?: number;
+            /**
+             * @description Most that one running mean or variance may change in a round
+             * @default 100
+             */
+            maxStatisticChange?: number;
+            secureAggregation?: components["schemas"]["SecureSpecInput"];
         };
         TaskStateChange: {
             /** @enum {string} */
@@ -3554,6 +4282,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3626,6 +4358,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3661,7 +4397,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3748,6 +4484,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3805,6 +4545,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3834,7 +4578,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -3891,7 +4635,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -3956,7 +4700,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4026,7 +4770,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4093,7 +4837,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4158,7 +4902,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4221,7 +4965,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4266,7 +5010,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4316,7 +5060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4368,7 +5112,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4428,7 +5172,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4488,7 +5232,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4541,7 +5285,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4603,7 +5347,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4663,7 +5407,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4725,7 +5469,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4788,7 +5532,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4853,7 +5597,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4915,7 +5659,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4971,11 +5715,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewApiToken"];
+                "application/json": components["schemas"]["NewApiTokenInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5038,7 +5782,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5146,7 +5890,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5157,6 +5901,102 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAsyncapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getApi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description The caller's copy is current */
@@ -5199,7 +6039,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5210,6 +6050,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -5259,7 +6101,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5270,6 +6112,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -5317,7 +6161,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5377,7 +6221,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5399,6 +6243,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -5428,7 +6276,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5450,6 +6298,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -5478,7 +6330,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5500,6 +6352,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -5536,7 +6392,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5650,7 +6506,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5712,7 +6568,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5772,7 +6628,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5924,7 +6780,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5992,7 +6848,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6053,7 +6909,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6119,7 +6975,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6187,7 +7043,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6253,7 +7109,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6324,7 +7180,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6399,7 +7255,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6460,7 +7316,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6532,7 +7388,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6598,11 +7454,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReleaseRequest"];
+                "application/json": components["schemas"]["ReleaseRequestInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6678,7 +7534,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6746,7 +7602,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6816,7 +7672,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6891,7 +7747,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6964,7 +7820,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7030,7 +7886,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7091,7 +7947,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7152,11 +8008,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CardNotes"];
+                "application/json": components["schemas"]["CardNotesInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7226,7 +8082,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7287,11 +8143,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RetentionRule"];
+                "application/json": components["schemas"]["RetentionRuleInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7361,7 +8217,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7427,11 +8283,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RolloutSpec"];
+                "application/json": components["schemas"]["RolloutSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7507,7 +8363,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7582,7 +8438,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7653,7 +8509,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7728,7 +8584,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7797,7 +8653,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7863,7 +8719,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7955,7 +8811,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8012,7 +8868,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8082,7 +8938,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8153,7 +9009,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8221,7 +9077,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8284,7 +9140,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8335,7 +9191,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8386,7 +9242,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8443,7 +9299,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8515,7 +9371,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8592,7 +9448,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8668,7 +9524,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8723,7 +9579,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8779,11 +9635,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskSpec"];
+                "application/json": components["schemas"]["TaskSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8850,7 +9706,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8920,7 +9776,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9000,7 +9856,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9082,7 +9938,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9143,7 +9999,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9204,7 +10060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9259,7 +10115,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];

@@ -33,9 +33,9 @@ interface ServeOptions {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
-  readonly logLevel: LogLevel;
   readonly metadataDays: number;
   readonly aggregates: boolean;
+  readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
   readonly otlpEndpoint?: string;
@@ -80,12 +80,6 @@ export function serveCommand(): Command {
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
-      new Option("--log-level <level>", "what is logged; info has every request, and why it was refused")
-        .choices(LOG_LEVELS)
-        .default("warn")
-        .env("TRIBUTARY_LOG_LEVEL"),
-    )
-    .addOption(
       new Option(
         "--metadata-days <n>",
         "days that signed releases hold without this coordinator; so long can a newer one be hidden from a device",
@@ -96,6 +90,15 @@ export function serveCommand(): Command {
     .option(
       "--no-aggregates",
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
+    )
+    .addOption(
+      new Option(
+        "--log-level <level>",
+        "what is written to standard error; info has every request, and why it was refused",
+      )
+        .choices(LOG_LEVELS)
+        .default("warn")
+        .env("TRIBUTARY_LOG_LEVEL"),
     )
     .addOption(
       new Option("--log-format <format>", "one JSON object a line, or lines for people")
@@ -140,9 +143,9 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
-        logLevel: options.logLevel,
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
+        logLevel: options.logLevel,
         logFormat: options.logFormat,
         ...tracingOf(options),
         ...runsOf(options),
@@ -157,6 +160,10 @@ export function serveCommand(): Command {
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      if (coordinator.setupUrl !== null)
+        console.log(
+          `the first account is made at ${coordinator.setupUrl}: once, within a day, by whoever has the link`,
+        );
       for (const notice of coordinator.notices) console.log(notice);
       const rootKey = join(options.dataDir, "keys", "root.key.json");
       if (existsSync(rootKey)) {

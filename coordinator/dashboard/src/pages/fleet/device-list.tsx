@@ -183,7 +183,7 @@ function Rows({
   if (devices.length === 0) return <p className="quiet">No device is like that.</p>;
   return (
     <VirtualTable
-      label="Devices"
+      label="List of devices"
       columns={columns}
       rows={devices}
       keyOf={({ deviceId }) => deviceId}
