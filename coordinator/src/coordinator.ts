@@ -9,6 +9,11 @@ import {
 } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { registerAlertRoutes } from "./alerts/alert-routes.ts";
+import { createAlerts } from "./alerts/alerts.ts";
+import { createBusyMeter } from "./alerts/busy-meter.ts";
+import { createRecentPush } from "./alerts/recent-push.ts";
+import { spaceOf } from "./alerts/space.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
@@ -55,7 +60,7 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 700, rollouts: 200, alerts: 100, gateway: 600, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -156,6 +161,7 @@ async function start(
     countsChanged: () => gateway.countsChanged(),
   });
   const push = createPushLatency();
+  const recentPush = createRecentPush();
   const versionRefusals = createVersionRefusals();
   const gateway: DeviceGateway = createGateway({
     ...context,
@@ -164,6 +170,7 @@ async function start(
       ...rounds.handler,
       running(_, { appliedAfterMs }) {
         push.record(appliedAfterMs);
+        recentPush.record(clock.now(), appliedAfterMs);
         prometheus.pushed(appliedAfterMs);
       },
       refusedVersion({ device }, { model, version, code }) {
@@ -185,6 +192,20 @@ async function start(
     storageProblem: () => health.problem,
   });
   opened.defer(() => prometheus.close());
+  const alerts = createAlerts({
+    env,
+    store,
+    bus,
+    readBusy: createBusyMeter(),
+    signals: {
+      blobs,
+      space: () => spaceOf(config.dataDir),
+      devices,
+      refusedVersions: () => versionRefusals.view(),
+      push: (now) => recentPush.view(now),
+      storageProblem: () => health.problem,
+    },
+  });
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
@@ -233,6 +254,7 @@ async function start(
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
+  registerAlertRoutes(app, alerts);
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
@@ -249,11 +271,13 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "alerts", () => alerts.close()));
   opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
   await rollouts.begin();
+  await alerts.begin();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;

@@ -1,14 +1,8 @@
-import {
-  MeasurementList,
-  parseMeasurementPlan,
-  MeasurementListQuery,
-  TaskNameSchema,
-} from "@tributary/protocol";
+import { MeasurementList, MeasurementListQuery, TaskNameSchema } from "@tributary/protocol";
 import Type from "typebox";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
-import type { DriftReference } from "../registry/drift-view.ts";
+import { driftReference } from "../registry/drift-reference.ts";
 import type { Registry } from "../registry/registry.ts";
 import { measurementView } from "../registry/measurement-view.ts";
 import type { App } from "./app.ts";
@@ -42,16 +36,4 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
       return { measurements: measurements.map((record) => measurementView(record, reference)) };
     },
   );
-}
-
-async function driftReference(
-  { store, blobs }: MeasurementRouteOptions,
-  { name, spec, plan }: TaskRecord,
-): Promise<DriftReference> {
-  if (spec.kind !== "telemetry") return { dataset: undefined, first: undefined };
-  const document = parseMeasurementPlan(await blobs.bytes(plan.digest));
-  return {
-    dataset: document.kind === "telemetry" ? document.reference : undefined,
-    first: await store.measurements.first(name),
-  };
 }

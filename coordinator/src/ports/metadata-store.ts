@@ -8,6 +8,7 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type {
+  AlertState,
   AuditAction,
   AuditActor,
   AuditHead,
@@ -20,6 +21,8 @@ import type {
   TaskState,
 } from "@tributary/protocol";
 import type {
+  AlertRecord,
+  AlertRuleRecord,
   AliasRecord,
   BufferedCohortRecord,
   ChannelRecord,
@@ -27,6 +30,7 @@ import type {
   DeviceRecord,
   DraftRecord,
   EventRecord,
+  FleetHourRecord,
   JournalEntry,
   JsonValue,
   LogEntryRecord,
@@ -43,6 +47,7 @@ import type {
   RolloutRecord,
   RoundRecord,
   SignedMetadata,
+  SilenceRecord,
   SuspicionRecord,
   TargetRecord,
   TaskRecord,
@@ -267,8 +272,14 @@ export interface DeviceRepository {
     readonly limit?: number;
     readonly after?: DeviceId;
   }): Promise<DeviceRecord[]>;
-  /** @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week */
-  count(population?: PopulationName, options?: { readonly certifiedAt?: number }): Promise<number>;
+  /**
+   * @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week
+   * @param options.seenSince only those that came since
+   */
+  count(
+    population?: PopulationName,
+    options?: { readonly certifiedAt?: number; readonly seenSince?: number },
+  ): Promise<number>;
   seen(deviceId: DeviceId, at: number): Promise<void>;
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
@@ -404,6 +415,59 @@ export interface WithdrawalRepository {
   list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
+/** Rules that operators made or changed. */
+export interface AlertRuleRepository {
+  /** By name. */
+  list(): Promise<AlertRuleRecord[]>;
+  get(name: string): Promise<AlertRuleRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: AlertRuleRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface AlertRepository {
+  /** @throws `store/conflict` when one of the same fingerprint has not resolved */
+  insert(alert: Omit<AlertRecord, "id">): Promise<AlertRecord>;
+  /** Replaces the row of the same id. @throws `store/not-found` */
+  update(alert: AlertRecord): Promise<void>;
+  /** One that never fired leaves nothing. Those that are not there are no error. */
+  remove(ids: readonly number[]): Promise<void>;
+  get(id: number): Promise<AlertRecord | undefined>;
+  /** Those that have not resolved, of a rule or of all, by id. */
+  open(rule?: string): Promise<AlertRecord[]>;
+  /** Those that have resolved, and of which it was told last that they fire, by id. */
+  untold(): Promise<AlertRecord[]>;
+  /** Newest first; `before` is an id (exclusive). */
+  list(options: {
+    readonly state?: AlertState;
+    readonly rule?: string;
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<AlertRecord[]>;
+  /** Forgets all but the newest `keep` of those that have resolved and been told. */
+  prune(keep: number): Promise<void>;
+}
+
+export interface SilenceRepository {
+  insert(silence: Omit<SilenceRecord, "id">): Promise<SilenceRecord>;
+  get(id: number): Promise<SilenceRecord | undefined>;
+  /** Those that end later than that, by when they end. */
+  list(options: { readonly endsAfter: number }): Promise<SilenceRecord[]>;
+  /** @throws `store/not-found` */
+  end(id: number, at: number): Promise<void>;
+  /** Forgets those that ended before the time. */
+  prune(endedBefore: number): Promise<void>;
+}
+
+export interface FleetHourRepository {
+  /** Adds, or replaces where there were fewer devices. */
+  put(record: FleetHourRecord): Promise<void>;
+  /** From an hour on, in order. */
+  since(hour: number): Promise<FleetHourRecord[]>;
+  prune(before: number): Promise<void>;
+}
+
 export interface ParticipationRepository {
   /** Of a task, the newest rounds first. */
   list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
@@ -457,6 +521,10 @@ export interface MetadataRepositories {
   readonly deviceHealth: DeviceHealthRepository;
   readonly rollouts: RolloutRepository;
   readonly withdrawals: WithdrawalRepository;
+  readonly alertRules: AlertRuleRepository;
+  readonly alerts: AlertRepository;
+  readonly silences: SilenceRepository;
+  readonly fleetHours: FleetHourRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

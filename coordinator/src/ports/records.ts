@@ -10,6 +10,9 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
+  AlertRule,
+  AlertState,
+  AlertSubject,
   CardNotes,
   GraphPort,
   Lineage,
@@ -21,6 +24,7 @@ import type {
   RoundPurpose,
   RoundView,
   SelfCheck,
+  SilenceMatcher,
   TaskReason,
   TaskSpec,
   TaskState,
@@ -466,9 +470,71 @@ export interface VersionStateRecord {
   readonly after: OptimizerBlobs | null;
 }
 
+/** An alert rule that an operator made, or has otherwise than it is built in. */
+export interface AlertRuleRecord {
+  readonly rule: AlertRule;
+  readonly changedAt: number;
+}
+
+/** An alert, from its first being found. Times are ms since the epoch. */
+export interface AlertRecord {
+  /** Grows, and is never used twice. */
+  readonly id: number;
+  readonly rule: string;
+  readonly kind: AlertRule["kind"];
+  readonly severity: AlertRule["severity"];
+  readonly state: AlertState;
+  readonly subject: AlertSubject;
+  /** Of rule and subject: at most one alert of each has not resolved. */
+  readonly fingerprint: string;
+  readonly value: number | null;
+  readonly threshold: number | null;
+  readonly summary: string;
+  readonly advice: string;
+  readonly pendingSince: number;
+  readonly firingSince: number | null;
+  readonly resolvedAt: number | null;
+  readonly acknowledgement: AlertAcknowledgementRecord | null;
+  /** What was last told of it; null: nothing. */
+  readonly told: "firing" | "resolved" | null;
+  readonly toldAt: number | null;
+}
+
+export interface AlertAcknowledgementRecord {
+  readonly by: string;
+  readonly comment: string;
+  readonly at: number;
+}
+
+/** Alerts that match are told to nobody meanwhile. */
+export interface SilenceRecord {
+  readonly id: number;
+  readonly matcher: SilenceMatcher;
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly by: string;
+  readonly comment: string;
+}
+
+/** How many devices came in one hour. */
+export interface FleetHourRecord {
+  /** Its begin, ms since the epoch. */
+  readonly hour: number;
+  readonly devices: number;
+}
+
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
+  readonly type:
+    | "rollout"
+    | "withdrawal"
+    | "round"
+    | "task"
+    | "version"
+    | "suspicion"
+    | "channel"
+    | "alias"
+    | "alert";
   readonly data: JsonValue;
 }
 

@@ -1,4 +1,5 @@
 import createFetchClient, { type Client } from "openapi-fetch";
+import { alertsApi, type AlertsApi } from "./alerts-api.ts";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
@@ -98,7 +99,7 @@ export interface AuditRecordsOptions extends CallOptions {
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
  * does; or with the signal's reason.
  */
-export interface ApiClient {
+export interface ApiClient extends AlertsApi {
   status(options?: CallOptions): Promise<StatusView>;
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
@@ -231,6 +232,7 @@ interface Result<Data> {
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const http = httpClient(options);
   return {
+    ...alertsApi(http, { json, answered }),
     status: (call) => answered("GET /v1/status", call, () => http.GET("/v1/status", { ...json(call) })),
     models: async (call) =>
       (await answered("GET /v1/models", call, () => http.GET("/v1/models", { ...json(call) }))).models,

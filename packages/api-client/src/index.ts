@@ -1,4 +1,5 @@
 export { publicMessageOf, TributaryError, type WireError } from "@tributary/core";
+export type { AlertsApi, AlertsOptions } from "./alerts-api.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export {
   createApiClient,
@@ -26,6 +27,10 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AlertCounts,
+  AlertRuleInput,
+  AlertRuleView,
+  AlertView,
   AliasChange,
   AliasView,
   AuditRecordView,
@@ -48,6 +53,7 @@ export type {
   MeasurementView,
   ModelCard,
   ModelView,
+  NewSilence,
   PublicKeyBody,
   RoundPhase,
   RefusalView,
@@ -55,6 +61,7 @@ export type {
   RetentionView,
   ReproductionView,
   BufferView,
+  SilenceView,
   SuspicionView,
   TaskActivityView,
   TaskResetView,

@@ -57,6 +57,23 @@ export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
   readonly version: number | null;
   readonly at: string;
 };
+/** Something that a rule found, until it has resolved. */
+export type AlertView = Answer<"/v1/alerts">["alerts"][number];
+/** How many alerts have not resolved. */
+export type AlertCounts = Answer<"/v1/alerts">["counts"];
+/** What is looked at. */
+export type AlertRuleView = Answer<"/v1/alert-rules">["rules"][number];
+/** A rule as an operator writes it: what is left out is as by default. */
+export type AlertRuleInput = Pick<AlertRuleView, "name" | "kind"> &
+  Partial<
+    Pick<
+      AlertRuleView,
+      "enabled" | "severity" | "threshold" | "forMs" | "repeatMs" | "models" | "tasks" | "advice"
+    >
+  >;
+/** For so long alerts that match are told to nobody. */
+export type SilenceView = Answer<"/v1/alert-silences">["silences"][number];
+export type NewSilence = Body<"/v1/alert-silences">;
 /** What a version is called. */
 export type AliasView = ModelView["aliases"][number];
 /** An operator moved an alias or, where the version is null, removed it. */

@@ -1034,6 +1034,19 @@ export const ERROR_CATALOG = {
     publicMessage: "The version, or one that it grew out of, was withdrawn.",
     advice: "Publish or train another one from a version that was not.",
   },
+  "coordinator/unknown-alert": { status: 404, publicMessage: "There is no such alert." },
+  "coordinator/alert-ended": {
+    status: 409,
+    publicMessage: "The alert is not firing.",
+    advice: "Only what fires is acknowledged; silence what is not to be told when it fires again.",
+  },
+  "coordinator/unknown-alert-rule": { status: 404, publicMessage: "There is no such alert rule." },
+  "coordinator/too-many-alert-rules": {
+    status: 409,
+    publicMessage: "There are as many alert rules as are kept.",
+    advice: "Remove one first: tributary alerts rules remove NAME.",
+  },
+  "coordinator/unknown-silence": { status: 404, publicMessage: "There is no such silence." },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
     status: 500,

@@ -19,6 +19,12 @@ import {
 
 /** All that is recorded. A name is never given another meaning, as records keep it. */
 export const AUDIT_ACTIONS = [
+  "alert-rule.remove",
+  "alert-rule.set",
+  "alert-silence.create",
+  "alert-silence.end",
+  "alert.acknowledge",
+  "alert.unacknowledge",
   "alias.move",
   "alias.remove",
   "backup.create",
@@ -112,6 +118,9 @@ export const AuditObject = Type.Object(
     channel: Type.Optional(ChannelSchema),
     alias: Type.Optional(Type.String({ maxLength: 64 })),
     rollout: Type.Optional(Type.String({ maxLength: 64 })),
+    rule: Type.Optional(Type.String({ maxLength: 64, description: "Of alerts" })),
+    alert: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    silence: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   },
   { additionalProperties: false },
 );

@@ -1,4 +1,6 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { alertRuleRepository } from "./repositories/alert-rules.ts";
+import { alertRepository } from "./repositories/alerts.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { aliasRepository } from "./repositories/aliases.ts";
@@ -7,6 +9,7 @@ import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
 import { eventRepository } from "./repositories/events.ts";
+import { fleetHourRepository } from "./repositories/fleet-hours.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
@@ -16,6 +19,7 @@ import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
+import { silenceRepository } from "./repositories/silences.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
@@ -47,6 +51,10 @@ export function repositories(db: Db): MetadataRepositories {
     deviceHealth: deviceHealthRepository(db),
     rollouts: rolloutRepository(db),
     withdrawals: withdrawalRepository(db),
+    alertRules: alertRuleRepository(db),
+    alerts: alertRepository(db),
+    silences: silenceRepository(db),
+    fleetHours: fleetHourRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

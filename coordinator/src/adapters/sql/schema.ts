@@ -10,14 +10,17 @@ import type {
 import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  AlertRecord,
   AliasRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
+  FleetHourRecord,
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
   RolloutRecord,
+  SilenceRecord,
   SuspicionRecord,
   VersionStateRecord,
   WatchedDeviceRecord,
@@ -284,6 +287,32 @@ export type WatchedDevicesTable = {
 
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
+export interface AlertRulesTable {
+  name: string;
+  rule: JsonText;
+  changedAt: number;
+}
+
+export type AlertsTable = {
+  -readonly [Column in keyof AlertRecord]: Column extends "id"
+    ? Generated<number>
+    : Column extends "subject"
+      ? JsonText
+      : Column extends "acknowledgement"
+        ? JsonText | null
+        : AlertRecord[Column];
+};
+
+export type SilencesTable = {
+  -readonly [Column in keyof SilenceRecord]: Column extends "id"
+    ? Generated<number>
+    : Column extends "matcher"
+      ? JsonText
+      : SilenceRecord[Column];
+};
+
+export type FleetHoursTable = { -readonly [Column in keyof FleetHourRecord]: FleetHourRecord[Column] };
+
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -316,6 +345,10 @@ export interface Database {
   rollouts: RolloutsTable;
   watchedDevices: WatchedDevicesTable;
   withdrawals: WithdrawalsTable;
+  alertRules: AlertRulesTable;
+  alerts: AlertsTable;
+  silences: SilencesTable;
+  fleetHours: FleetHoursTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

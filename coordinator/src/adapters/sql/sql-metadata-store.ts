@@ -93,6 +93,18 @@ class SqlMetadataStore implements MetadataStore {
   get withdrawals() {
     return this.#repositories().withdrawals;
   }
+  get alertRules() {
+    return this.#repositories().alertRules;
+  }
+  get alerts() {
+    return this.#repositories().alerts;
+  }
+  get silences() {
+    return this.#repositories().silences;
+  }
+  get fleetHours() {
+    return this.#repositories().fleetHours;
+  }
   get optimizers() {
     return this.#repositories().optimizers;
   }

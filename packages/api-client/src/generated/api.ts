@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -873,6 +873,10 @@ export interface paths {
                     channel?: string;
                     alias?: string;
                     rollout?: string;
+                    /** @description Of alerts */
+                    rule?: string;
+                    alert?: number;
+                    silence?: number;
                     /** @description RFC 3339, UTC */
                     since?: string;
                     /** @description RFC 3339, UTC */
@@ -929,6 +933,10 @@ export interface paths {
                                     channel?: string;
                                     alias?: string;
                                     rollout?: string;
+                                    /** @description Of alerts */
+                                    rule?: string;
+                                    alert?: number;
+                                    silence?: number;
                                 };
                                 /** @description Digests stand for documents, and nothing is secret */
                                 detail: {
@@ -1024,6 +1032,10 @@ export interface paths {
                                     channel?: string;
                                     alias?: string;
                                     rollout?: string;
+                                    /** @description Of alerts */
+                                    rule?: string;
+                                    alert?: number;
+                                    silence?: number;
                                 };
                                 /** @description Digests stand for documents, and nothing is secret */
                                 detail: {
@@ -4676,6 +4688,919 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts: what fires first, then what is pending, then what has resolved, the newest first */
+        get: {
+            parameters: {
+                query: {
+                    state?: "pending" | "firing" | "resolved";
+                    rule?: string;
+                    model?: string;
+                    task?: string;
+                    /** @description Resolved alerts with a smaller id */
+                    before?: number;
+                    limit: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            alerts: {
+                                id: number;
+                                rule: string;
+                                /** @enum {string} */
+                                kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                                /** @enum {string} */
+                                severity: "info" | "warning" | "critical";
+                                /** @enum {string} */
+                                state: "pending" | "firing" | "resolved";
+                                subject: {
+                                    model?: string;
+                                    version?: number;
+                                    task?: string;
+                                    channel?: string;
+                                    rollout?: string;
+                                    metric?: string;
+                                    role?: string;
+                                    code?: string;
+                                };
+                                /** @description What was found, in the unit of the threshold */
+                                value: number | null;
+                                threshold: number | null;
+                                /** @description One sentence: what is wrong */
+                                summary: string;
+                                /** @description One sentence: what to do */
+                                advice: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                pendingSince: string;
+                                firingSince: string | null;
+                                resolvedAt: string | null;
+                                acknowledgement: {
+                                    by: string;
+                                    comment: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                /** @description Null: no silence holds for it now */
+                                silencedUntil: string | null;
+                                /** @description When its last notification was sent off */
+                                toldAt: string | null;
+                            }[];
+                            counts: {
+                                firing: number;
+                                /** @description Of those that fire */
+                                critical: number;
+                                pending: number;
+                                /** @description Of those that fire, neither acknowledged nor silenced */
+                                unacknowledged: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    alert: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: number;
+                            rule: string;
+                            /** @enum {string} */
+                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            /** @enum {string} */
+                            severity: "info" | "warning" | "critical";
+                            /** @enum {string} */
+                            state: "pending" | "firing" | "resolved";
+                            subject: {
+                                model?: string;
+                                version?: number;
+                                task?: string;
+                                channel?: string;
+                                rollout?: string;
+                                metric?: string;
+                                role?: string;
+                                code?: string;
+                            };
+                            /** @description What was found, in the unit of the threshold */
+                            value: number | null;
+                            threshold: number | null;
+                            /** @description One sentence: what is wrong */
+                            summary: string;
+                            /** @description One sentence: what to do */
+                            advice: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            pendingSince: string;
+                            firingSince: string | null;
+                            resolvedAt: string | null;
+                            acknowledgement: {
+                                by: string;
+                                comment: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                            /** @description Null: no silence holds for it now */
+                            silencedUntil: string | null;
+                            /** @description When its last notification was sent off */
+                            toldAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}/acknowledgement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that somebody has seen an alert that fires: it is not told again */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    alert: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description Who has seen it */
+                        by?: string;
+                        /** @default  */
+                        comment: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: number;
+                            rule: string;
+                            /** @enum {string} */
+                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            /** @enum {string} */
+                            severity: "info" | "warning" | "critical";
+                            /** @enum {string} */
+                            state: "pending" | "firing" | "resolved";
+                            subject: {
+                                model?: string;
+                                version?: number;
+                                task?: string;
+                                channel?: string;
+                                rollout?: string;
+                                metric?: string;
+                                role?: string;
+                                code?: string;
+                            };
+                            /** @description What was found, in the unit of the threshold */
+                            value: number | null;
+                            threshold: number | null;
+                            /** @description One sentence: what is wrong */
+                            summary: string;
+                            /** @description One sentence: what to do */
+                            advice: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            pendingSince: string;
+                            firingSince: string | null;
+                            resolvedAt: string | null;
+                            acknowledgement: {
+                                by: string;
+                                comment: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                            /** @description Null: no silence holds for it now */
+                            silencedUntil: string | null;
+                            /** @description When its last notification was sent off */
+                            toldAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        /** Take an acknowledgement back */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    alert: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: number;
+                            rule: string;
+                            /** @enum {string} */
+                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            /** @enum {string} */
+                            severity: "info" | "warning" | "critical";
+                            /** @enum {string} */
+                            state: "pending" | "firing" | "resolved";
+                            subject: {
+                                model?: string;
+                                version?: number;
+                                task?: string;
+                                channel?: string;
+                                rollout?: string;
+                                metric?: string;
+                                role?: string;
+                                code?: string;
+                            };
+                            /** @description What was found, in the unit of the threshold */
+                            value: number | null;
+                            threshold: number | null;
+                            /** @description One sentence: what is wrong */
+                            summary: string;
+                            /** @description One sentence: what to do */
+                            advice: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            pendingSince: string;
+                            firingSince: string | null;
+                            resolvedAt: string | null;
+                            acknowledgement: {
+                                by: string;
+                                comment: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                            /** @description Null: no silence holds for it now */
+                            silencedUntil: string | null;
+                            /** @description When its last notification was sent off */
+                            toldAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences: those that have not ended first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            silences: {
+                                id: number;
+                                matcher: {
+                                    rule?: string;
+                                    /** @enum {string} */
+                                    kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                                    model?: string;
+                                    task?: string;
+                                };
+                                /** @enum {string} */
+                                state: "ahead" | "active" | "ended";
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                startsAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                endsAt: string;
+                                by: string;
+                                comment: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Tell nobody of alerts that match, for a time; they are seen all the same */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        matcher: {
+                            rule?: string;
+                            /** @enum {string} */
+                            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            model?: string;
+                            task?: string;
+                        };
+                        durationMs: number;
+                        /**
+                         * Format: date-time
+                         * @description Left out: now
+                         */
+                        startsAt?: string;
+                        by?: string;
+                        /** @description Why */
+                        comment: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: number;
+                            matcher: {
+                                rule?: string;
+                                /** @enum {string} */
+                                kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                                model?: string;
+                                task?: string;
+                            };
+                            /** @enum {string} */
+                            state: "ahead" | "active" | "ended";
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            startsAt: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            endsAt: string;
+                            by: string;
+                            comment: string;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences/{silence}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a silence now */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    silence: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: number;
+                            matcher: {
+                                rule?: string;
+                                /** @enum {string} */
+                                kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                                model?: string;
+                                task?: string;
+                            };
+                            /** @enum {string} */
+                            state: "ahead" | "active" | "ended";
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            startsAt: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            endsAt: string;
+                            by: string;
+                            comment: string;
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alert rules: those that are built in, as operators have them, and their own */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rules: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
+                                name: string;
+                                /**
+                                 * @description What it looks at
+                                 * @enum {string}
+                                 */
+                                kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                                /**
+                                 * @description false: it looks at nothing, and its alerts end
+                                 * @default true
+                                 */
+                                enabled: boolean;
+                                /**
+                                 * @default warning
+                                 * @enum {string}
+                                 */
+                                severity: "info" | "warning" | "critical";
+                                /**
+                                 * @description What it means depends on the kind; null: the kind's own
+                                 * @default null
+                                 */
+                                threshold: number | null;
+                                /**
+                                 * @description So long it has to hold before the alert fires: it is pending meanwhile
+                                 * @default 0
+                                 */
+                                forMs: number;
+                                /**
+                                 * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+                                 * @default 14400000
+                                 */
+                                repeatMs: number;
+                                /**
+                                 * @description Only of these models; none: of all
+                                 * @default []
+                                 */
+                                models: string[];
+                                /**
+                                 * @description Only of these tasks; none: of all
+                                 * @default []
+                                 */
+                                tasks: string[];
+                                /**
+                                 * @description What whoever is woken should do; left empty: what the kind advises
+                                 * @default
+                                 */
+                                advice: string;
+                                /**
+                                 * @description changed: one that is built in, as an operator has it
+                                 * @enum {string}
+                                 */
+                                origin: "built-in" | "changed" | "own";
+                                appliedThreshold: number | null;
+                                /** @description Of the threshold */
+                                unit: string | null;
+                                /** @description What its kind looks at */
+                                watches: string;
+                                /** @enum {string} */
+                                state: "disabled" | "quiet" | "pending" | "firing";
+                                /** @description When it was last looked at */
+                                checkedAt: string | null;
+                                /** @description Why it could not be looked at; null: it could */
+                                problem: string | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert rule */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    rule: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /**
+                             * @description Of this document's form
+                             * @default 1
+                             * @enum {number}
+                             */
+                            formatVersion: 1;
+                            name: string;
+                            /**
+                             * @description What it looks at
+                             * @enum {string}
+                             */
+                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            /**
+                             * @description false: it looks at nothing, and its alerts end
+                             * @default true
+                             */
+                            enabled: boolean;
+                            /**
+                             * @default warning
+                             * @enum {string}
+                             */
+                            severity: "info" | "warning" | "critical";
+                            /**
+                             * @description What it means depends on the kind; null: the kind's own
+                             * @default null
+                             */
+                            threshold: number | null;
+                            /**
+                             * @description So long it has to hold before the alert fires: it is pending meanwhile
+                             * @default 0
+                             */
+                            forMs: number;
+                            /**
+                             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+                             * @default 14400000
+                             */
+                            repeatMs: number;
+                            /**
+                             * @description Only of these models; none: of all
+                             * @default []
+                             */
+                            models: string[];
+                            /**
+                             * @description Only of these tasks; none: of all
+                             * @default []
+                             */
+                            tasks: string[];
+                            /**
+                             * @description What whoever is woken should do; left empty: what the kind advises
+                             * @default
+                             */
+                            advice: string;
+                            /**
+                             * @description changed: one that is built in, as an operator has it
+                             * @enum {string}
+                             */
+                            origin: "built-in" | "changed" | "own";
+                            appliedThreshold: number | null;
+                            /** @description Of the threshold */
+                            unit: string | null;
+                            /** @description What its kind looks at */
+                            watches: string;
+                            /** @enum {string} */
+                            state: "disabled" | "quiet" | "pending" | "firing";
+                            /** @description When it was last looked at */
+                            checkedAt: string | null;
+                            /** @description Why it could not be looked at; null: it could */
+                            problem: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        /** Add an alert rule, or change one; what its document leaves out is as by default */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    rule: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description Of this document's form
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
+                        name: string;
+                        /**
+                         * @description What it looks at
+                         * @enum {string}
+                         */
+                        kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                        /**
+                         * @description false: it looks at nothing, and its alerts end
+                         * @default true
+                         */
+                        enabled: boolean;
+                        /**
+                         * @default warning
+                         * @enum {string}
+                         */
+                        severity: "info" | "warning" | "critical";
+                        /**
+                         * @description What it means depends on the kind; null: the kind's own
+                         * @default null
+                         */
+                        threshold: number | null;
+                        /**
+                         * @description So long it has to hold before the alert fires: it is pending meanwhile
+                         * @default 0
+                         */
+                        forMs: number;
+                        /**
+                         * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+                         * @default 14400000
+                         */
+                        repeatMs: number;
+                        /**
+                         * @description Only of these models; none: of all
+                         * @default []
+                         */
+                        models: string[];
+                        /**
+                         * @description Only of these tasks; none: of all
+                         * @default []
+                         */
+                        tasks: string[];
+                        /**
+                         * @description What whoever is woken should do; left empty: what the kind advises
+                         * @default
+                         */
+                        advice: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /**
+                             * @description Of this document's form
+                             * @default 1
+                             * @enum {number}
+                             */
+                            formatVersion: 1;
+                            name: string;
+                            /**
+                             * @description What it looks at
+                             * @enum {string}
+                             */
+                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                            /**
+                             * @description false: it looks at nothing, and its alerts end
+                             * @default true
+                             */
+                            enabled: boolean;
+                            /**
+                             * @default warning
+                             * @enum {string}
+                             */
+                            severity: "info" | "warning" | "critical";
+                            /**
+                             * @description What it means depends on the kind; null: the kind's own
+                             * @default null
+                             */
+                            threshold: number | null;
+                            /**
+                             * @description So long it has to hold before the alert fires: it is pending meanwhile
+                             * @default 0
+                             */
+                            forMs: number;
+                            /**
+                             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+                             * @default 14400000
+                             */
+                            repeatMs: number;
+                            /**
+                             * @description Only of these models; none: of all
+                             * @default []
+                             */
+                            models: string[];
+                            /**
+                             * @description Only of these tasks; none: of all
+                             * @default []
+                             */
+                            tasks: string[];
+                            /**
+                             * @description What whoever is woken should do; left empty: what the kind advises
+                             * @default
+                             */
+                            advice: string;
+                            /**
+                             * @description changed: one that is built in, as an operator has it
+                             * @enum {string}
+                             */
+                            origin: "built-in" | "changed" | "own";
+                            appliedThreshold: number | null;
+                            /** @description Of the threshold */
+                            unit: string | null;
+                            /** @description What its kind looks at */
+                            watches: string;
+                            /** @enum {string} */
+                            state: "disabled" | "quiet" | "pending" | "firing";
+                            /** @description When it was last looked at */
+                            checkedAt: string | null;
+                            /** @description Why it could not be looked at; null: it could */
+                            problem: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Remove a rule of one's own; one that is built in is again as it was */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    rule: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;

@@ -35,12 +35,13 @@ export function deviceRepository(db: Db): DeviceRepository {
       const rows = await query.orderBy("deviceId").limit(limit).execute();
       return rows.map(toRecord);
     },
-    async count(population, { certifiedAt } = {}) {
+    async count(population, { certifiedAt, seenSince } = {}) {
       let query = db.selectFrom("devices").select((eb) => eb.fn.countAll<number>().as("count"));
       if (population !== undefined) query = query.where("population", "=", population);
       if (certifiedAt !== undefined) {
         query = query.where("certificateExpiresAt", ">", certifiedAt).where("state", "=", "active");
       }
+      if (seenSince !== undefined) query = query.where("lastSeenAt", ">=", seenSince);
       return Number((await query.executeTakeFirstOrThrow()).count);
     },
     async seen(deviceId, at) {

@@ -1,0 +1,133 @@
+import { asModelName, asTaskName } from "@tributary/core";
+import { parseAlertRule } from "@tributary/protocol";
+import { describe, expect, test } from "vitest";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { AlertRecord, SilenceRecord } from "../ports/records.ts";
+import { codeOf } from "./code-of.ts";
+import { exampleDevice } from "./records.ts";
+
+export function exampleAlert(changes: Partial<Omit<AlertRecord, "id">> = {}): Omit<AlertRecord, "id"> {
+  return {
+    rule: "rounds-fail",
+    kind: "rounds-fail",
+    severity: "warning",
+    state: "firing",
+    subject: { task: asTaskName("digits-task"), model: asModelName("digits") },
+    fingerprint: "a".repeat(64),
+    value: 3,
+    threshold: 3,
+    summary: "3 rounds in a row were abandoned",
+    advice: "see why",
+    pendingSince: 5,
+    firingSince: 6,
+    resolvedAt: null,
+    acknowledgement: null,
+    told: null,
+    toldAt: null,
+    ...changes,
+  };
+}
+
+/** Alerts, their rules and silences, and how many devices came; part of the metadata store's suite. */
+export function describeStoredAlerts(opened: () => MetadataStore): void {
+  describe("alerts", () => {
+    test("rules that operators have are added, replaced and removed", async () => {
+      const { alertRules } = opened();
+      const rule = parseAlertRule({ name: "rounds-fail", kind: "rounds-fail", threshold: 5 });
+      await alertRules.put({ rule, changedAt: 5 });
+      await alertRules.put({ rule: { ...rule, enabled: false }, changedAt: 6 });
+      const other = parseAlertRule({ name: "disk", kind: "disk-almost-full" });
+      await alertRules.put({ rule: other, changedAt: 7 });
+      const changed = { rule: { ...rule, enabled: false }, changedAt: 6 };
+      expect(await alertRules.get("rounds-fail")).toEqual(changed);
+      expect(await alertRules.list()).toEqual([{ rule: other, changedAt: 7 }, changed]);
+      expect(await alertRules.remove("disk")).toBe(true);
+      expect(await alertRules.remove("disk")).toBe(false);
+      expect(await alertRules.get("disk")).toBeUndefined();
+    });
+
+    test("one of a kind is open at a time; what has resolved stays, and another may follow", async () => {
+      const { alerts } = opened();
+      const first = await alerts.insert(exampleAlert());
+      expect(await alerts.get(first.id)).toEqual(first);
+      expect(await codeOf(alerts.insert(exampleAlert()))).toBe("store/conflict");
+      const pending = await alerts.insert(
+        exampleAlert({ rule: "drift", kind: "drift", state: "pending", firingSince: null, fingerprint: "b" }),
+      );
+      expect(await alerts.open()).toEqual([first, pending]);
+      expect(await alerts.open("drift")).toEqual([pending]);
+      await alerts.remove([pending.id, 99]);
+      expect(await alerts.open()).toEqual([first]);
+      const acknowledgement = { by: "ada", comment: "on it", at: 7 };
+      const told = { ...first, acknowledgement, told: "firing", toldAt: 7 } as const;
+      await alerts.update(told);
+      expect(await alerts.get(first.id)).toEqual(told);
+      expect(await alerts.untold()).toEqual([]);
+      const resolved = { ...told, state: "resolved", resolvedAt: 9 } as const;
+      await alerts.update(resolved);
+      expect(await alerts.untold()).toEqual([resolved]);
+      const again = await alerts.insert(exampleAlert());
+      expect(again.id).toBeGreaterThan(pending.id);
+      expect(await alerts.list({ limit: 9 })).toEqual([again, resolved]);
+      expect(await alerts.list({ limit: 9, state: "resolved" })).toEqual([resolved]);
+      expect(await alerts.list({ limit: 9, rule: "drift" })).toEqual([]);
+      expect(await alerts.list({ limit: 1, before: again.id })).toEqual([resolved]);
+      expect(await codeOf(alerts.update({ ...first, id: 99 }))).toBe("store/not-found");
+    });
+
+    test("of those that have resolved the newest are kept, and those that are to be told", async () => {
+      const { alerts } = opened();
+      const ended = { state: "resolved", resolvedAt: 9 } as const;
+      const waits = await alerts.insert(exampleAlert({ ...ended, told: "firing", toldAt: 8 }));
+      for (let i = 0; i < 5; i++)
+        await alerts.insert(exampleAlert({ ...ended, told: "resolved", toldAt: i }));
+      const open = await alerts.insert(exampleAlert());
+      await alerts.prune(2);
+      const left = await alerts.list({ limit: 9 });
+      expect(left.map(({ toldAt }) => toldAt)).toEqual([null, 4, 3, 8]);
+      expect([left[0], left[3]]).toEqual([open, waits]);
+      await alerts.prune(10);
+      expect(await alerts.list({ limit: 9 })).toHaveLength(4);
+    });
+
+    test("silences are read until they end, and can be ended", async () => {
+      const { silences } = opened();
+      const of = (endsAt: number): Omit<SilenceRecord, "id"> => ({
+        matcher: { rule: "drift", model: asModelName("digits") },
+        startsAt: 1,
+        endsAt,
+        by: "ada",
+        comment: "we know",
+      });
+      const long = await silences.insert(of(50));
+      const short = await silences.insert(of(10));
+      expect(await silences.list({ endsAfter: 9 })).toEqual([short, long]);
+      expect(await silences.list({ endsAfter: 10 })).toEqual([long]);
+      await silences.end(long.id, 20);
+      expect(await silences.get(long.id)).toEqual({ ...long, endsAt: 20 });
+      expect(await codeOf(silences.end(99, 20))).toBe("store/not-found");
+      await silences.prune(15);
+      expect(await silences.get(short.id)).toBeUndefined();
+      expect(await silences.list({ endsAfter: 0 })).toHaveLength(1);
+    });
+
+    test("of an hour the most devices are kept, and devices are counted by when they came", async () => {
+      const { fleetHours, devices } = opened();
+      await fleetHours.put({ hour: 0, devices: 3 });
+      await fleetHours.put({ hour: 10, devices: 5 });
+      await fleetHours.put({ hour: 10, devices: 4 });
+      await fleetHours.put({ hour: 10, devices: 7 });
+      expect(await fleetHours.since(0)).toEqual([
+        { hour: 0, devices: 3 },
+        { hour: 10, devices: 7 },
+      ]);
+      await fleetHours.prune(10);
+      expect(await fleetHours.since(0)).toEqual([{ hour: 10, devices: 7 }]);
+      for (const index of [1, 2]) await devices.enrol(exampleDevice(index));
+      await devices.seen(exampleDevice(1).deviceId, 40);
+      await devices.seen(exampleDevice(2).deviceId, 60);
+      expect(await devices.count(undefined, { seenSince: 50 })).toBe(1);
+      expect(await devices.count(undefined, { seenSince: 40 })).toBe(2);
+    });
+  });
+}
