@@ -1,4 +1,5 @@
 import {
+  ChannelHistory,
   ChannelList,
   ChannelSchema,
   ModelNameSchema,
@@ -19,6 +20,7 @@ export interface ChannelRouteOptions {
 }
 
 const tags = ["operator"];
+const MAX_HISTORY = 500;
 const operator = [{ operator: [] }];
 
 /** What devices ask models by, and releasing a version. */
@@ -38,6 +40,26 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
       },
     },
     async ({ params }) => channelsOf((await registry.model(params.model)).name),
+  );
+
+  app.get(
+    "/v1/models/:model/channels/:channel/history",
+    {
+      schema: {
+        summary: "The versions that a channel pointed to, what it was last moved to first",
+        tags,
+        params: Type.Object({ model: ModelNameSchema, channel: ChannelSchema }),
+        querystring: Type.Object({
+          limit: Type.Integer({ minimum: 1, maximum: MAX_HISTORY, default: 100 }),
+        }),
+        response: { 200: ChannelHistory },
+      },
+    },
+    async ({ params: { model, channel }, query: { limit } }) => {
+      const { name } = await registry.model(model);
+      const history = await store.channels.history(name, { name: channel, limit });
+      return { history: history.map(channelView) };
+    },
   );
 
   app.post(

@@ -139,6 +139,8 @@ export interface ApiClient extends AlertsApi {
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Each version that a channel pointed to once, what it was last moved to first: 100 at most. */
+  channelHistory(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Newest first. */
@@ -370,6 +372,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
         )
       ).channels,
+    channelHistory: async (model, channel, call) =>
+      (
+        await answered(`GET /v1/models/${model}/channels/${channel}/history`, call, () =>
+          http.GET("/v1/models/{model}/channels/{channel}/history", {
+            params: { path: { model, channel }, query: { limit: 100 } },
+            ...json(call),
+          }),
+        )
+      ).history,
     removeChannel: async (model, channel, call) =>
       (
         await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>

@@ -17,7 +17,7 @@ export const dataDirOption = (): Option =>
     ".tributary",
   );
 
-/** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. */
+/** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. @throws `cli/not-logged-in` */
 export function operatorToken(options: OperatorOptions): string {
   const fromEnvironment = process.env.TRIBUTARY_TOKEN;
   if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
@@ -30,5 +30,14 @@ export function operatorToken(options: OperatorOptions): string {
       `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
       { cause, detail: { file } },
     );
+  }
+}
+
+/** The operator token where there is one: for commands that say less without it. */
+export function operatorTokenIfAny(options: OperatorOptions): string | undefined {
+  try {
+    return operatorToken(options);
+  } catch {
+    return undefined;
   }
 }

@@ -1075,6 +1075,11 @@ export const ERROR_CATALOG = {
     status: 409,
     publicMessage: "How the version came about is not known there.",
   },
+  "cli/no-version-before": {
+    status: 409,
+    publicMessage: "The channel had no earlier version to go back to.",
+    advice: "Name one with --to; tributary versions lists them.",
+  },
   "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {

@@ -28,6 +28,10 @@ export type ChannelView = Static<typeof ChannelView>;
 export const ChannelList = Type.Object({ channels: readonlyArray(ChannelView) });
 export type ChannelList = Static<typeof ChannelList>;
 
+/** `GET /v1/models/:model/channels/:channel/history`: each version once, when the channel was last moved there; the newest first. */
+export const ChannelHistory = Type.Object({ history: readonlyArray(ChannelView) });
+export type ChannelHistory = Static<typeof ChannelHistory>;
+
 /** A channel other than stable was moved, made or removed; the events of versions tell of stable. */
 export const ChannelChange = Type.Object({
   model: ModelNameSchema,

@@ -143,6 +143,7 @@ export {
 } from "./aliases.ts";
 export {
   ChannelChange,
+  ChannelHistory,
   ChannelList,
   ChannelView,
   MAX_CHANNELS,

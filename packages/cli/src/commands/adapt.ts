@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { readInput } from "../read-input.ts";
 import { formatBytes } from "../start/format.ts";
+import { examples } from "../examples.ts";
 
 interface AdaptOptions {
   readonly rank?: number;
@@ -40,6 +41,7 @@ export function adaptCommand(): Command {
     )
     .option("--weights <file>", "with --merge: trained adapters, a version's weights (safetensors)")
     .requiredOption("-o, --output <file>", "where the model goes")
+    .addHelpText("after", examples("tributary adapt model.onnx --rank 8 --output adapted.onnx"))
     .action(async (file: string, options: AdaptOptions) => {
       const model = await readInput(file);
       if (options.merge === true) {

@@ -13,6 +13,7 @@ import { metadataOf } from "../log/signed-timestamp.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { givenRoot, MAX_ROOT_BYTES, trustedRoot } from "../trusted-root.ts";
+import { examples } from "../examples.ts";
 
 interface ListOptions extends OperatorOptions, Omit<AuditFilter, "since" | "until" | "limit" | "version"> {
   readonly modelVersion?: number;
@@ -110,7 +111,7 @@ Examples:
     )
     .requiredOption("--out <file>", "where it goes: a file that does not exist yet")
     .option("--root <file>", "trust root that the app pins (default: the one the coordinator shows)")
-    .addHelpText("after", "\nExample:\n  tributary audit export --root root.json --out audit.jsonl")
+    .addHelpText("after", examples("tributary audit export --root root.json --out audit.jsonl"))
     .action(exportLog);
   return command;
 }

@@ -3,6 +3,7 @@ import { backupDataDir } from "@tributary/coordinator";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { dataDirOption } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 interface BackupCommandOptions {
   readonly dataDir: string;
@@ -21,6 +22,7 @@ export function backupCommand(): Command {
     .requiredOption("--out <folder>", "where the backup goes: a folder that does not exist yet")
     .option("--with-keys", "put the signing keys and the operator token in: keep the backup as safe as them")
     .option("--without-keys", "leave them out: a restore then needs them from elsewhere")
+    .addHelpText("after", examples("tributary backup --out /backups/monday --without-keys"))
     .action(async ({ dataDir, out, withKeys = false, withoutKeys = false }: BackupCommandOptions) => {
       if (withKeys === withoutKeys)
         throw failure(

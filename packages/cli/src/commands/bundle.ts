@@ -9,6 +9,7 @@ import { addVariantsOptions, type VariantsOptions } from "../models/variants-opt
 import { urlOption } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 import { trustedRoot } from "../trusted-root.ts";
+import { examples } from "../examples.ts";
 
 interface Options extends VariantsOptions {
   readonly out: string;
@@ -53,6 +54,7 @@ export function bundleCommand(): Command {
         .argParser(integerBetween(1, 3_650)),
     )
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary bundle model.onnx --out public/models"))
     .action(bundle);
 }
 

@@ -3,6 +3,7 @@ import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { list, versionOrAlias } from "../arguments.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 interface NotesOptions extends OperatorOptions {
   readonly intendedUse?: string;
@@ -23,7 +24,11 @@ export function addCardCommands(command: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model card digits\n  tributary model card digits 7 > CARD.md\n  tributary model card digits candidate --json",
+      examples(
+        "tributary model card digits",
+        "tributary model card digits 7 > CARD.md",
+        "tributary model card digits candidate --json",
+      ),
     )
     .action(
       async (
@@ -50,7 +55,15 @@ export function addCardCommands(command: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      '\nExample:\n  tributary model card-notes digits --intended-use "Reading single digits" --licence MIT --contact ml@example.org',
+      examples(
+        'tributary model card-notes digits --intended-use "Reading single digits" --licence MIT --contact ml@example.org',
+      ),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        'tributary model card-notes digits --licence Apache-2.0 --limitations "Only digits that were drawn by hand."',
+      ),
     )
     .action(async (name: string, options: NotesOptions) => {
       const given = notesOf(options);

@@ -2,6 +2,7 @@ import { describeModel, type LossName } from "@tributary/onnx";
 import { Command, Option } from "commander";
 import { descriptionLines } from "../models/description-lines.ts";
 import { readModelFile } from "../models/read-model-file.ts";
+import { examples } from "../examples.ts";
 
 const LOSSES: readonly LossName[] = ["softmax-cross-entropy", "sigmoid-cross-entropy", "mse", "mae", "huber"];
 
@@ -17,6 +18,7 @@ export function describeCommand(): Command {
       ).choices(LOSSES),
     )
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary describe model.onnx"))
     .action(async (file: string, options: { readonly loss?: LossName; readonly json?: boolean }) => {
       const { loss } = options;
       const description = describeModel(await readModelFile(file), loss === undefined ? {} : { loss });

@@ -2,6 +2,7 @@ import { createApiClient, type VersionHealthView } from "@tributary/api-client";
 import type { Command } from "commander";
 import { urlOption } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
+import { examples } from "../examples.ts";
 
 const number = (title: string, of: (row: VersionHealthView) => number): TableColumn<VersionHealthView> => ({
   title,
@@ -43,6 +44,7 @@ export function addHealthCommand(command: Command): void {
     .argument("<name>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model health digits"))
     .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
       const versions = await createApiClient({ baseUrl: url }).health(name);
       if (json === true) return console.log(JSON.stringify({ versions }));

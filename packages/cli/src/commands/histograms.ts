@@ -7,6 +7,7 @@ import { writeHistograms } from "../models/histogram-file.ts";
 import { createModelRunner } from "../models/model-runner.ts";
 import { readModelFile } from "../models/read-model-file.ts";
 import { readInput } from "../read-input.ts";
+import { examples } from "../examples.ts";
 
 interface HistogramsOptions {
   readonly calibration: string;
@@ -24,6 +25,10 @@ export function histogramsCommand(): Command {
     .requiredOption("--calibration <file>", "examples as safetensors; they stay here")
     .option("--exclude <names>", "as for `tributary quantize`", list, [])
     .requiredOption("-o, --output <file>", "where the histograms go")
+    .addHelpText(
+      "after",
+      examples("tributary histograms model.onnx --calibration examples.safetensors --output ranges.json"),
+    )
     .action(async (file: string, { calibration, exclude, output }: HistogramsOptions) => {
       const bytes = await readModelFile(file);
       const { examples, count } = readCalibration(await readInput(calibration), describeModel(bytes));

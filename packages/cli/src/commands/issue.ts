@@ -11,6 +11,7 @@ import {
 } from "@tributary/core";
 import { LIMITS } from "@tributary/protocol";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { examples } from "../examples.ts";
 import { integerBetween, list } from "../arguments.ts";
 import { createIssuerServer } from "../issue/issuer-server.ts";
 import { ISSUED_FILE, openIssuer, type CertificateIssuer } from "../issue/issuer.ts";
@@ -53,6 +54,7 @@ export function issueCommand(): Command {
     .command("key")
     .description("Make the issuer's key and print its public half, which the coordinator is started with.")
     .addOption(keyDirOption())
+    .addHelpText("after", examples("tributary issue key --key-dir /var/lib/issuer"))
     .action(async ({ keyDir }: KeyOptions) => {
       console.log(encodeHex((await createIssuerKey(resolve(keyDir))).publicKey));
     });
@@ -61,6 +63,7 @@ export function issueCommand(): Command {
     .command("public-key")
     .description("Print the public half of the issuer's key, in hexadecimal.")
     .addOption(keyDirOption())
+    .addHelpText("after", examples("tributary issue public-key --key-dir /var/lib/issuer"))
     .action(async ({ keyDir }: KeyOptions) => {
       console.log(encodeHex((await readIssuerKey(resolve(keyDir))).publicKey));
     });
@@ -77,6 +80,12 @@ export function issueCommand(): Command {
     .option("--population <name>", "population the device joins", "default")
     .addOption(hoursOption())
     .option("--subject <text>", "for whom it is; recorded, not interpreted")
+    .addHelpText(
+      "after",
+      examples(
+        "tributary issue certificate --public-key 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo --population homes",
+      ),
+    )
     .action(async ({ publicKey: key, population, subject, ...options }: CertificateOptions) => {
       const issuer = await open({ ...options, population: [population] });
       console.log(
@@ -104,6 +113,7 @@ export function issueCommand(): Command {
         .default(600)
         .argParser(integerBetween(1, 1_000_000)),
     )
+    .addHelpText("after", examples("tributary issue serve --population homes --secret-file issuer-secret"))
     .action(serve);
 
   return command;

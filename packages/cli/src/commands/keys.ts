@@ -9,6 +9,7 @@ import { roleLines, waitingLine } from "../keys/role-lines.ts";
 import { describeFile, signFile } from "../keys/sign-file.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
+import { examples } from "../examples.ts";
 
 interface Options extends OperatorOptions {
   readonly json?: boolean;
@@ -31,7 +32,9 @@ export function keysCommand(): Command {
       .addOption(urlOption())
       .addOption(dataDirOption())
       .option("--json", "print one JSON object");
-  online("list", "Who signs each role, until when, and what waits for signatures.").action(listKeys);
+  online("list", "Who signs each role, until when, and what waits for signatures.")
+    .addHelpText("after", examples("tributary keys list"))
+    .action(listKeys);
   command
     .command("make")
     .description("Make a key for a role in a file of its own, to be kept away from the coordinator.")
@@ -42,41 +45,49 @@ export function keysCommand(): Command {
         .choices([...KEY_ALGORITHM_NAMES])
         .default("ed25519"),
     )
+    .addHelpText("after", examples("tributary keys make root --out root-2.key.json"))
     .action(make);
   online("add", "Let another key sign a role.")
     .argument("<role>", "a role that keys list shows")
     .argument("<file>", "public half: what keys make wrote to <file>.pub, or PEM of ECDSA P-256 or RSA")
     .addOption(thresholdOption())
+    .addHelpText("after", examples("tributary keys add root root-2.key.json.pub --threshold 2"))
     .action(add);
   online("remove", "Let a key sign a role no more.")
     .argument("<role>", "a role that keys list shows")
     .argument("<key>", "the key's id, or how it begins")
     .addOption(thresholdOption())
+    .addHelpText("after", examples("tributary keys remove root 3f9a1c"))
     .action(remove);
   online("threshold", "Change how many keys have to sign a role.")
     .argument("<role>", "a role that keys list shows")
     .argument("<n>", "keys that have to sign", integerBetween(1, 32))
+    .addHelpText("after", examples("tributary keys threshold root 2"))
     .action(async (role: string, threshold: number, options: Options) =>
       report(await clientOf(options).setKeys(role, { threshold }), options),
     );
   online("rotate", "Have the coordinator make a new key in the place of those of the role that lie there.")
     .argument("<role>", "a role that keys list shows")
+    .addHelpText("after", examples("tributary keys rotate timestamp"))
     .action(async (role: string, options: Options) =>
       report(await clientOf(options).rotateKey(role), options),
     );
   online("export", "Write the metadata of a role that waits for signatures.")
     .argument("<role>", "a role that keys list shows")
     .option("--out <file>", "file to write (default: <version>.<role>.json)")
+    .addHelpText("after", examples("tributary keys export root --out 2.root.json"))
     .action(exportDraft);
   command
     .command("sign")
     .description("Sign an exported file, wherever the key lies: no coordinator is asked.")
     .argument("<file>", "what keys export wrote; the signature is added to it")
     .requiredOption("--key <file>", "key file, of keys make or of the coordinator's keys folder")
+    .addHelpText("after", examples("tributary keys sign 2.root.json --key root.key.json"))
     .action(sign);
   online("import", "Give the coordinator the signatures of an exported file.")
     .argument("<role>", "the role that was exported")
     .argument("<file>", "the file that keys sign signed")
+    .addHelpText("after", examples("tributary keys import root 2.root.json"))
     .action(async (role: string, file: string, options: Options) => {
       const text = new TextDecoder().decode(await readInput(file));
       report(await clientOf(options).addSignatures(role, text), options);

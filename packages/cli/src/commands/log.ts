@@ -10,6 +10,7 @@ import { issuerKey, verifyLog, type LogAudit } from "../log/verify-log.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { trustedRoot } from "../trusted-root.ts";
+import { examples } from "../examples.ts";
 
 interface VerifyOptions extends OperatorOptions {
   readonly root?: string;
@@ -49,6 +50,7 @@ export function logCommand(): Command {
       "head of the last audit, which the log has to continue; written when all is well",
     )
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary log verify"))
     .action(verify);
   return command;
 }

@@ -11,12 +11,12 @@ import { versionOrAlias } from "../arguments.ts";
 import { addCardCommands } from "./card.ts";
 import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
-import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
+import { examples } from "../examples.ts";
 
 type Port = GraphPort & { readonly direction: "input" | "output" };
 
@@ -44,7 +44,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|withdraw|withdrawals|export|import`. */
+/** `tributary model list|show|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|withdraw|withdrawals|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
@@ -55,6 +55,7 @@ export function modelCommand(): Command {
     .description("List models with their current version.")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model list --json"))
     .action(async ({ url, json }: Options) => {
       const models = await createApiClient({ baseUrl: url }).models();
       if (json === true) return console.log(JSON.stringify({ models }));
@@ -68,6 +69,7 @@ export function modelCommand(): Command {
     .argument("<name>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model show digits"))
     .action(async (name: string, { url, json }: Options) => {
       const model = await createApiClient({ baseUrl: url }).model(name);
       if (json === true) return console.log(JSON.stringify(model));
@@ -77,20 +79,6 @@ export function modelCommand(): Command {
         ...model.outputs.map((port): Port => ({ ...port, direction: "output" })),
       ];
       for (const line of tableLines(PORTS, ports)) console.log(line);
-    });
-
-  command
-    .command("versions")
-    .description("List a model's versions, newest first: where each came from and how it was measured.")
-    .argument("<name>", "the model")
-    .addOption(urlOption())
-    .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: Options) => {
-      const api = createApiClient({ baseUrl: url });
-      const versions = await api.versions(name);
-      if (json === true) return console.log(JSON.stringify({ versions }));
-      const names = namesOf(await api.model(name));
-      for (const line of tableLines(versionColumns(names), versions)) console.log(line);
     });
 
   command
@@ -106,7 +94,7 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model release digits 7\n  tributary model release digits candidate --channel beta",
+      examples("tributary model release digits 7", "tributary model release digits candidate --channel beta"),
     )
     .action(
       async (
@@ -128,6 +116,7 @@ export function modelCommand(): Command {
     .argument("<name>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model channels digits"))
     .action(async (name: string, { url, json }: Options) => {
       const channels = await createApiClient({ baseUrl: url }).channels(name);
       if (json === true) return console.log(JSON.stringify({ channels }));
@@ -144,6 +133,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model remove-channel digits beta"))
     .action(async (name: string, channel: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
       const channels = await api.removeChannel(name, channel);
@@ -159,6 +149,7 @@ export function modelCommand(): Command {
     .argument("<name>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model aliases digits"))
     .action(async (name: string, { url, json }: Options) => {
       const aliases = await createApiClient({ baseUrl: url }).aliases(name);
       if (json === true) return console.log(JSON.stringify({ aliases }));
@@ -177,7 +168,11 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model alias digits reviewed 7\n  tributary model release digits reviewed\n  tributary model alias digits reviewed --remove",
+      examples(
+        "tributary model alias digits reviewed 7",
+        "tributary model release digits reviewed",
+        "tributary model alias digits reviewed --remove",
+      ),
     )
     .action(
       async (

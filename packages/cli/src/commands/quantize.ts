@@ -24,6 +24,7 @@ import { parseScales } from "../models/scales-file.ts";
 import { writeModelFile } from "../models/write-model-file.ts";
 import { readInput } from "../read-input.ts";
 import { formatBytes, formatPercent } from "../start/format.ts";
+import { examples } from "../examples.ts";
 
 interface QuantizeCommandOptions extends QuantizeFlags {
   readonly calibration?: string;
@@ -48,6 +49,10 @@ export function quantizeCommand(): Command {
     .requiredOption("-o, --output <file>", "where the quantized model goes")
     .option("--external-data", "put the weights into a file of their own, OUTPUT.data")
     .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      examples("tributary quantize model.onnx --scheme int8-dynamic --output model.int8.onnx"),
+    )
     .action(quantizeFile);
 }
 

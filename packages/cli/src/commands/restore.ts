@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { restoreDataDir } from "@tributary/coordinator";
 import { Command } from "commander";
 import { dataDirOption } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 interface RestoreCommandOptions {
   readonly dataDir: string;
@@ -15,6 +16,7 @@ export function restoreCommand(): Command {
     )
     .argument("<backup>", "folder that `tributary backup` made")
     .addOption(dataDirOption())
+    .addHelpText("after", examples("tributary restore /backups/monday --data-dir /var/lib/tributary"))
     .action(async (backup: string, options: RestoreCommandOptions) => {
       const dataDir = resolve(options.dataDir);
       const { createdAt, blobs, keys } = await restoreDataDir({ backup: resolve(backup), dataDir });

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
+import { examples } from "../examples.ts";
 
 const COLUMNS: readonly TableColumn<RetentionView["offered"][number]>[] = [
   { title: "version", cell: ({ version }) => String(version), align: "right" },
@@ -41,7 +42,10 @@ export function addRetentionCommand(command: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model retention digits\n  tributary model retention digits --newest 50 --released-within-days 30",
+      examples(
+        "tributary model retention digits",
+        "tributary model retention digits --newest 50 --released-within-days 30",
+      ),
     )
     .action(async (name: string, options: Options) => {
       const change = changeOf(options);

@@ -9,6 +9,7 @@ import { confirm } from "../confirm.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
 import { evidenceLines, headline, rolloutLines, simulationLines } from "../rollouts/rollout-lines.ts";
+import { examples } from "../examples.ts";
 
 interface SimulateOptions extends RolloutOptions {
   readonly devices: number;
@@ -95,6 +96,7 @@ Examples:
     .argument("<model>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary rollout list digits"))
     .action(async (model: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
       const rollouts = await createApiClient({ baseUrl: url }).rollouts(model);
       if (json === true) return console.log(JSON.stringify({ rollouts }));
@@ -111,6 +113,7 @@ Examples:
     .option("--rollout <name>", "which one (default: the newest)")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary rollout status digits"))
     .action(async (model: string, options: StateOptions) => {
       const view = await viewOf(createApiClient({ baseUrl: options.url }), model, options.rollout);
       if (options.json === true) return console.log(JSON.stringify(view));
@@ -126,6 +129,7 @@ Examples:
     .option("--rollout <name>", "which one (default: the newest)")
     .addOption(urlOption())
     .option("--json", "print one JSON object a line")
+    .addHelpText("after", examples("tributary rollout watch digits"))
     .action(async (model: string, options: StateOptions) => {
       const api = createApiClient({ baseUrl: options.url });
       const { rollout } = await viewOf(api, model, options.rollout);

@@ -7,6 +7,7 @@ import { integerBetween, list } from "../arguments.ts";
 import { createSiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createShutdown } from "../start/shutdown.ts";
+import { examples } from "../examples.ts";
 
 interface ServeOptions {
   readonly port: number;
@@ -49,6 +50,13 @@ export function serveCommand(): Command {
     .option(
       "--no-aggregates",
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "tributary serve --data-dir /var/lib/tributary",
+        "tributary serve --allow-origin https://app.example.org --allow-host fl.example.org",
+      ),
     )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));

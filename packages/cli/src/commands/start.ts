@@ -2,6 +2,7 @@ import { failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import type { StartOptions } from "../start/start.ts";
+import { examples } from "../examples.ts";
 
 /** `tributary start`: coordinator, issuer, a local fleet and the demo, in one process. */
 export function startCommand(): Command {
@@ -30,6 +31,7 @@ export function startCommand(): Command {
       "--dataset <dir>",
       "train on a folder of IDX files (the MNIST format, plain or .gz) instead of the built-in digits",
     )
+    .addHelpText("after", examples("tributary start", "tributary start --devices 50 --rounds 20"))
     .action(async (options: StartOptions) => {
       if (options.port === 65_535 && options.demoPort === undefined) {
         throw failure("cli/usage", "--port 65535 leaves no port after it for the demo: give --demo-port too");

@@ -5,6 +5,7 @@ import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
 import { addDocumentCommands } from "./task-document.ts";
+import { addWatchCommand } from "./task-watch.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
@@ -13,6 +14,7 @@ import { parseTaskDocument } from "../task-document.ts";
 import { taskLines, trustLine } from "../task-lines.ts";
 import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
+import { examples } from "../examples.ts";
 
 interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly heldOut?: string;
@@ -33,10 +35,10 @@ const OPTIMIZER_WORDS = {
   anew: "its server optimizer begins anew, what it remembered then is not known",
 } as const satisfies Record<TaskResetView["optimizer"], string>;
 
-/** `tributary task create|validate|schema|list|show|pause|resume|reset|buffer|refusals|results|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|watch|pause|resume|reset|buffer|refusals|results|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Check and create federated tasks, list them, pause and resume them, go back to an earlier version, see what was measured and what was refused, and who is suspected.",
+    "Check and create federated tasks, list and watch them, pause and resume them, go back to an earlier version, see what was measured and what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -58,6 +60,7 @@ export function taskCommand(): Command {
       "of telemetry, safetensors file of the same form that stands for what the model was trained on: drift is measured against it",
     )
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task create task.json --held-out test.safetensors"))
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
       const document = withUpdate(parseTaskDocument(file, await readInput(file)), options);
@@ -81,6 +84,7 @@ export function taskCommand(): Command {
   withOperator(command.command("list"))
     .description("List tasks with their state.")
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task list"))
     .action(async (options: OperatorOptions & { readonly json?: boolean }) => {
       const tasks = await createApiClient({ baseUrl: options.url }).tasks();
       if (options.json === true) return console.log(JSON.stringify({ tasks }));
@@ -92,6 +96,7 @@ export function taskCommand(): Command {
     .description("What a task does: why it stopped, when its next round may begin, and who could be in it.")
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task show digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const api = createApiClient({ baseUrl: options.url });
       const task = await api.task(name);
@@ -104,11 +109,14 @@ export function taskCommand(): Command {
       if (current !== undefined && current.trust !== null) console.log(`  ${trustLine(current.trust)}`);
     });
 
+  addWatchCommand(command);
+
   withOperator(command.command("pause"))
     .description(
       "Begin no further round of a task. The running one is abandoned, unless it is aggregating: then it is committed first.",
     )
     .argument("<name>", "the task")
+    .addHelpText("after", examples("tributary task pause digits"))
     .action(async (name: string, options: OperatorOptions) =>
       print(await client(options).setTaskState(name, { state: "paused" }), false),
     );
@@ -117,6 +125,7 @@ export function taskCommand(): Command {
     .description("Go on with a paused or finished task.")
     .argument("<name>", "the task")
     .addOption(new Option("--rounds <n>", "this many more rounds").argParser(integerBetween(1, 1_000_000)))
+    .addHelpText("after", examples("tributary task resume digits --rounds 10"))
     .action(async (name: string, options: OperatorOptions & { readonly rounds?: number }) => {
       const change = {
         state: "running" as const,
@@ -158,6 +167,7 @@ Examples:
     .description("List the updates of a round that did not count: who sent them, and why.")
     .argument("<round>", "the round's id, such as digits-12")
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task refusals digits-12"))
     .action(async (round: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const refusals = await createApiClient({ baseUrl: options.url }).refusals(round);
       if (options.json === true) return console.log(JSON.stringify({ refusals }));
@@ -172,6 +182,7 @@ Examples:
     )
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task buffer digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const buffer = await createApiClient({ baseUrl: options.url }).buffer(name);
       if (options.json === true) return console.log(JSON.stringify({ buffer }));
@@ -184,6 +195,7 @@ Examples:
     .argument("<name>", "the task")
     .addOption(new Option("--last <n>", "only so many rounds").argParser(integerBetween(1, 500)).default(20))
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task results how-it-runs --last 5"))
     .action(
       async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
         const measurements = await createApiClient({ baseUrl: options.url }).measurements(name, {
@@ -203,6 +215,7 @@ Examples:
     )
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary task suspicions digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
       if (options.json === true) return console.log(JSON.stringify({ suspicions }));
@@ -215,6 +228,7 @@ Examples:
     .description("Let a quarantined device take part again; it is not suspected any more.")
     .argument("<name>", "the task")
     .argument("<device>", "the device's id, as `suspicions` lists it")
+    .addHelpText("after", examples("tributary task release digits 0123456789abcdef0123456789abcdef"))
     .action(async (name: string, device: string, options: OperatorOptions) => {
       const { points } = await client(options).releaseDevice(name, device);
       console.log(`released ${device} in ${name}, after ${points} failures`);

@@ -5,6 +5,7 @@ import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { dataDirOption } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 interface TokenOptions {
   readonly dataDir: string;
@@ -31,6 +32,7 @@ export function tokenCommand(): Command {
         .argParser(integerBetween(1, 1_000_000)),
     )
     .option("--subject <text>", "for whom it is; not interpreted")
+    .addHelpText("after", examples("tributary token --population homes"))
     .action(async (options: TokenOptions) => {
       const dataDir = resolve(options.dataDir);
       if (!existsSync(join(dataDir, "keys"))) {

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 /** `tributary model withdraw|restore|withdrawals`. */
 export function addWithdrawCommands(command: Command): void {
@@ -19,10 +20,7 @@ export function addWithdrawCommands(command: Command): void {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .addHelpText(
-      "after",
-      '\nExamples:\n  tributary model withdraw digits 7 --reason "it calls a 1 a 7" --yes',
-    )
+    .addHelpText("after", examples('tributary model withdraw digits 7 --reason "it calls a 1 a 7" --yes'))
     .action(
       async (
         name: string,
@@ -65,7 +63,7 @@ export function addWithdrawCommands(command: Command): void {
     .argument("<name>", "the model")
     .addOption(urlOption())
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExamples:\n  tributary model withdrawals digits")
+    .addHelpText("after", examples("tributary model withdrawals digits"))
     .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
       const withdrawals = await createApiClient({ baseUrl: url }).withdrawals(name);
       if (json === true) return console.log(JSON.stringify({ withdrawals }));

@@ -1,0 +1,55 @@
+import { createApiClient } from "@tributary/api-client";
+import { Command, Option } from "commander";
+import { integerBetween } from "../arguments.ts";
+import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { roundLines } from "../rounds/round-lines.ts";
+import { roundTableHeader, roundTableRow } from "../start/round-table.ts";
+import { examples } from "../examples.ts";
+
+interface Options extends OperatorOptions {
+  readonly last: number;
+  readonly before?: number;
+  readonly json?: boolean;
+}
+
+/** `tributary rounds`. */
+export function roundsCommand(): Command {
+  return new Command("rounds")
+    .description(
+      "List the rounds of a task, the newest last; or tell of one of them: its phases, its cohort, what was lost and why.",
+    )
+    .argument("<task>", "the task")
+    .argument("[number]", "one of its rounds", integerBetween(1, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option("--last <n>", "only so many").argParser(integerBetween(1, 500)).default(20))
+    .addOption(
+      new Option("--before <number>", "only rounds before this one").argParser(
+        integerBetween(1, Number.MAX_SAFE_INTEGER),
+      ),
+    )
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      examples(
+        "tributary rounds digits --last 50",
+        "tributary rounds digits 12",
+        "tributary rounds digits --json",
+      ),
+    )
+    .action(async (task: string, number: number | undefined, { last, before, json, ...options }: Options) => {
+      const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+      if (number !== undefined) {
+        const id = `${task}-${number}`;
+        const [round, refusals] = await Promise.all([api.round(id), api.refusals(id)]);
+        if (json === true) return console.log(JSON.stringify({ ...round, refusals }));
+        for (const line of roundLines(round, refusals)) console.log(line);
+        return;
+      }
+      const rounds = await api.rounds(task, { limit: last, before });
+      if (json === true) return console.log(JSON.stringify({ rounds }));
+      if (rounds.length === 0) return console.log(`${task} has had no round yet`);
+      console.log(roundTableHeader());
+      for (const round of rounds.toReversed()) console.log(roundTableRow(round));
+    });
+}
