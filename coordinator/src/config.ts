@@ -54,6 +54,8 @@ export interface CoordinatorConfig {
    * @defaultValue true
    */
   readonly keepAggregates?: boolean;
+  /** Where alerts may be told. By default nowhere. */
+  readonly notify?: NotifyConfig;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   readonly limits?: Partial<CoordinatorLimits>;
@@ -61,6 +63,18 @@ export interface CoordinatorConfig {
   readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
   readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+}
+
+/** Where notifications may go, and what their channels may read. */
+export interface NotifyConfig {
+  /** Hosts that webhooks and mail may go to: `hooks.slack.com`, `*.example.org`, `smtp.example.org:587`; `*` is every host. @defaultValue none */
+  readonly allowHosts?: readonly string[];
+  /** Whether such a host may be on loopback or in a private network. @defaultValue false */
+  readonly allowPrivate?: boolean;
+  /** Folder whose files channels may name as their secrets. @defaultValue none */
+  readonly secretsFolder?: string;
+  /** Certificates (PEM) that these hosts are believed by beside the usual ones: of an authority of one's own. */
+  readonly ca?: string;
 }
 
 /** An issuer outside the coordinator. */
@@ -125,6 +139,10 @@ export interface ResolvedConfig {
   readonly issuer: Required<IssuerConfig> | undefined;
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
+  readonly notify: Required<Pick<NotifyConfig, "allowHosts" | "allowPrivate">> & {
+    readonly secretsFolder: string | null;
+    readonly ca: string | undefined;
+  };
   readonly logLevel: LogLevel;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
@@ -161,6 +179,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
+    notify: checkNotify(config.notify ?? {}),
     logLevel,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
@@ -203,6 +222,23 @@ function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): R
   const key = readPublicKey(publicKey);
   if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
   return { publicKey: encodeHex(key), name };
+}
+
+function checkNotify({
+  allowHosts = [],
+  allowPrivate = false,
+  secretsFolder,
+  ca,
+}: NotifyConfig): ResolvedConfig["notify"] {
+  const wrong = allowHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9.:-]{1,253})$/.test(host));
+  if (wrong !== undefined)
+    throw invalid("notify.allowHosts", "host names (hooks.slack.com, *.example.org, *)", wrong);
+  return {
+    allowHosts,
+    allowPrivate,
+    secretsFolder: secretsFolder === undefined ? null : resolve(secretsFolder),
+    ca,
+  };
 }
 
 function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {

@@ -47,6 +47,8 @@ import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createNotifier } from "./notify/notifier.ts";
+import { registerNotifyRoutes } from "./notify/notify-routes.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -60,7 +62,7 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 700, rollouts: 200, alerts: 100, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 700, rollouts: 200, alerts: 100, notifier: 100, gateway: 500, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -192,10 +194,22 @@ async function start(
     storageProblem: () => health.problem,
   });
   opened.defer(() => prometheus.close());
+  const notifier = createNotifier({
+    env,
+    store,
+    name: config.name,
+    url: () => config.publicUrl ?? null,
+    sending: {
+      rules: config.notify,
+      secrets: { folder: config.notify.secretsFolder, environment: process.env },
+      ca: config.notify.ca,
+    },
+  });
   const alerts = createAlerts({
     env,
     store,
     bus,
+    notifier,
     readBusy: createBusyMeter(),
     signals: {
       blobs,
@@ -255,6 +269,7 @@ async function start(
   registerRetentionRoutes(app, { registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
   registerAlertRoutes(app, alerts);
+  registerNotifyRoutes(app, { notifier, isOperator });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
@@ -271,12 +286,14 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "notifier", () => notifier.close()));
   opened.defer(() => closeInTime(env, "alerts", () => alerts.close()));
   opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
   await rollouts.begin();
+  notifier.begin();
   await alerts.begin();
   const port = await listen(app, config);
 

@@ -22,6 +22,8 @@ import { alertEvent, alertRuleView, alertView, silenceView } from "./alert-views
 import type { AlertSignals } from "./finding.ts";
 import { alertRules, removeAlertRule, setAlertRule, unknownRule, type KnownRule } from "./rules.ts";
 import { isMatched, silencedUntil } from "./silences.ts";
+import { noticeOf, tellAt } from "../notify/notices.ts";
+import type { Notifier } from "../notify/notifier.ts";
 import { FLEET_HOURS_KEPT_MS, recordFleetHour } from "./watch/fleet.ts";
 import { createWatches } from "./watch/index.ts";
 
@@ -48,6 +50,8 @@ export interface AlertsContext {
   readonly store: MetadataStore;
   readonly bus: Bus;
   readonly signals: Omit<AlertSignals, "store" | "busy">;
+  /** Who tells alerts elsewhere. */
+  readonly notifier: Pick<Notifier, "enqueue" | "wake">;
   /** Reads how busy the process was since it was last read. */
   readonly readBusy: () => number;
 }
@@ -79,7 +83,7 @@ export interface Alerts {
 }
 
 export function createAlerts(context: AlertsContext): Alerts {
-  const { env, store, bus, readBusy } = context;
+  const { env, store, bus, readBusy, notifier } = context;
   const { clock, log } = env;
   const queue = new SerialQueue();
   const watches = createWatches();
@@ -88,6 +92,7 @@ export function createAlerts(context: AlertsContext): Alerts {
   let concerned = new Set<AlertKind>();
   let regular: Timer | undefined;
   let soon: Timer | undefined;
+  let telling: Timer | undefined;
   let subscription: Subscription | undefined;
   let tidiedAt = -Infinity;
   let closed = false;
@@ -150,10 +155,7 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 
   const look = async (kinds?: ReadonlySet<AlertKind>): Promise<void> => {
-    if (kinds === undefined) {
-      busy = readBusy();
-      await recordFleetHour(signals, clock.now());
-    }
+    if (kinds === undefined) await recordFleetHour(signals, clock.now());
     const rules = await alertRules(store);
     const open = Map.groupBy(await store.alerts.open(), ({ rule }) => rule);
     for (const known of rules) {
@@ -169,11 +171,53 @@ export function createAlerts(context: AlertsContext): Alerts {
         log.error("alerts: a rule could not be looked at", { rule: name, error });
       }
     }
-    if (kinds !== undefined) return;
+    if (kinds === undefined) await endAndTidy(rules, open);
+    await tell(rules);
+  };
+
+  const endAndTidy = async (
+    rules: readonly KnownRule[],
+    open: ReadonlyMap<string, readonly AlertRecord[]>,
+  ): Promise<void> => {
     // Alerts of rules that are gone end with them.
     const names = new Set(rules.map(({ rule }) => rule.name));
     for (const [name, alerts] of open) if (!names.has(name)) await endAll(alerts);
     await tidy();
+  };
+
+  /** Queues what is to be told now, rule by rule, each with the alerts that are told by it. */
+  const tell = async (rules: readonly KnownRule[]): Promise<void> => {
+    telling?.cancel();
+    telling = undefined;
+    const now = clock.now();
+    const firing = (await store.alerts.open()).filter(({ state }) => state === "firing");
+    const untold = await store.alerts.untold();
+    if (firing.length + untold.length === 0) return;
+    const silences = await activeSilences();
+    let any = false;
+    let next = Infinity;
+    for (const name of new Set([...firing, ...untold].map(({ rule }) => rule))) {
+      const group = {
+        rule: rules.find(({ rule }) => rule.name === name)?.rule ?? { name, repeatMs: Infinity },
+        firing: firing.filter(({ rule }) => rule === name),
+        untold: untold.filter(({ rule }) => rule === name),
+      };
+      const notice = noticeOf(group, silences, now);
+      if (notice !== undefined)
+        any =
+          (await store.transaction(async (tx) => {
+            const told = await notifier.enqueue(tx, name, notice);
+            // Where nobody is told that it fires, whoever asks to be told later is.
+            if (told || notice.status === "resolved")
+              for (const alert of notice.told) await tx.alerts.update(alert);
+            return told;
+          })) || any;
+      const at = tellAt(group);
+      if (at !== undefined && at > now) next = Math.min(next, at);
+    }
+    if (any) notifier.wake();
+    if (next === Infinity || closed) return;
+    telling = clock.schedule(next - now, () => void run(new Set()));
   };
 
   const endAll = async (alerts: readonly AlertRecord[]): Promise<void> => {
@@ -208,7 +252,10 @@ export function createAlerts(context: AlertsContext): Alerts {
     });
 
   const later = (): void => {
+    // How busy a start is says nothing, and a look that somebody asks for comes too soon after another.
+    readBusy();
     regular = clock.schedule(ALERT_LOOK_MS, () => {
+      busy = readBusy();
       void run().finally(() => {
         if (!closed) later();
       });
@@ -390,6 +437,7 @@ export function createAlerts(context: AlertsContext): Alerts {
       subscription?.close();
       regular?.cancel();
       soon?.cancel();
+      telling?.cancel();
       await queue.idle();
     },
   };

@@ -26,6 +26,7 @@ import type {
   AliasRecord,
   BufferedCohortRecord,
   ChannelRecord,
+  DeliveryRecord,
   DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
@@ -39,6 +40,7 @@ import type {
   MeasurementRecord,
   ModelRecord,
   NewEvent,
+  NotificationChannelRecord,
   OptimizerRecord,
   ParticipationRecord,
   RefusalRecord,
@@ -460,6 +462,30 @@ export interface SilenceRepository {
   prune(endedBefore: number): Promise<void>;
 }
 
+export interface NotificationChannelRepository {
+  /** By name. */
+  list(): Promise<NotificationChannelRecord[]>;
+  get(name: string): Promise<NotificationChannelRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: NotificationChannelRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+/** The queue of what is to be told, and what became of it. */
+export interface DeliveryRepository {
+  /** @throws `store/conflict` when the id is taken */
+  insert(delivery: Omit<DeliveryRecord, "sequence">): Promise<DeliveryRecord>;
+  /** Replaces the row of the same id. @throws `store/not-found` */
+  update(delivery: DeliveryRecord): Promise<void>;
+  /** Queued, of one channel or of all, in the order of their coming. */
+  queued(channel?: string): Promise<DeliveryRecord[]>;
+  /** Of one channel, newest first. */
+  list(channel: string, options: { readonly limit: number }): Promise<DeliveryRecord[]>;
+  /** Forgets all but the newest `keep` of a channel that are not queued. */
+  prune(channel: string, keep: number): Promise<void>;
+}
+
 export interface FleetHourRepository {
   /** Adds, or replaces where there were fewer devices. */
   put(record: FleetHourRecord): Promise<void>;
@@ -524,6 +550,8 @@ export interface MetadataRepositories {
   readonly alertRules: AlertRuleRepository;
   readonly alerts: AlertRepository;
   readonly silences: SilenceRepository;
+  readonly notificationChannels: NotificationChannelRepository;
+  readonly deliveries: DeliveryRepository;
   readonly fleetHours: FleetHourRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;

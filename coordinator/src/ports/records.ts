@@ -14,12 +14,16 @@ import type {
   AlertState,
   AlertSubject,
   CardNotes,
+  DeliveryState,
   GraphPort,
   Lineage,
   InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
+  Notification,
+  NotificationChannel,
+  NotificationTargetView,
   RetentionRule,
   RoundPurpose,
   RoundView,
@@ -514,6 +518,31 @@ export interface SilenceRecord {
   readonly endsAt: number;
   readonly by: string;
   readonly comment: string;
+}
+
+/** Where alerts are told. */
+export interface NotificationChannelRecord {
+  /** As operators see it: what is secret is only named. */
+  readonly channel: Omit<NotificationChannel, "target"> & { readonly target: NotificationTargetView };
+  /** What operators wrote, by the field of the target: in no answer, log or record. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly changedAt: number;
+}
+
+/** A notification on its way to one channel, and what became of it. Times are ms since the epoch. */
+export interface DeliveryRecord {
+  readonly id: string;
+  /** Grows: the order of their coming. */
+  readonly sequence: number;
+  readonly channel: string;
+  readonly notification: Notification;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly createdAt: number;
+  /** When it is tried next; null: it is not. */
+  readonly nextAt: number | null;
+  readonly endedAt: number | null;
+  readonly lastError: string | null;
 }
 
 /** How many devices came in one hour. */

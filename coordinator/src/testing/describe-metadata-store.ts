@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
-import { describeStoredAlerts } from "./describe-stored-alerts.ts";
+import { describeStoredAlerts, describeStoredNotifications } from "./describe-stored-alerts.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredChannels } from "./describe-stored-channels.ts";
@@ -475,6 +475,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);
     describeStoredAlerts(() => store);
+    describeStoredNotifications(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

@@ -1,8 +1,8 @@
 import { asModelName, asTaskName } from "@tributary/core";
-import { parseAlertRule } from "@tributary/protocol";
+import { parseAlertRule, type Notification } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { AlertRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, DeliveryRecord, SilenceRecord } from "../ports/records.ts";
 import { codeOf } from "./code-of.ts";
 import { exampleDevice } from "./records.ts";
 
@@ -128,6 +128,81 @@ export function describeStoredAlerts(opened: () => MetadataStore): void {
       await devices.seen(exampleDevice(2).deviceId, 60);
       expect(await devices.count(undefined, { seenSince: 50 })).toBe(1);
       expect(await devices.count(undefined, { seenSince: 40 })).toBe(2);
+    });
+  });
+}
+
+function exampleNotification(id: string): Notification {
+  return {
+    formatVersion: 1,
+    id,
+    purpose: "alert",
+    status: "firing",
+    coordinator: "here",
+    url: null,
+    rule: "drift",
+    severity: "warning",
+    summary: "it has drifted",
+    at: "2026-01-01T00:00:00.000Z",
+    alerts: [],
+    more: 0,
+  };
+}
+
+/** Where alerts are told, and what waits to be told there; part of the metadata store's suite. */
+export function describeStoredNotifications(opened: () => MetadataStore): void {
+  describe("notifications", () => {
+    test("channels are added, replaced and removed, with what is secret apart", async () => {
+      const { notificationChannels } = opened();
+      const channel = {
+        formatVersion: 1 as const,
+        name: "ops",
+        enabled: true,
+        minimumSeverity: "warning" as const,
+        rules: [],
+        resolved: true,
+        target: { kind: "slack" as const, url: { stored: true as const } },
+      };
+      const record = { channel, secrets: { url: "https://chat.example/secret" }, changedAt: 5 };
+      await notificationChannels.put({ ...record, changedAt: 4 });
+      await notificationChannels.put(record);
+      expect(await notificationChannels.get("ops")).toEqual(record);
+      expect(await notificationChannels.list()).toEqual([record]);
+      expect(await notificationChannels.remove("ops")).toBe(true);
+      expect(await notificationChannels.remove("ops")).toBe(false);
+      expect(await notificationChannels.get("ops")).toBeUndefined();
+    });
+
+    test("what is queued is read in its order, and of what was sent the newest is kept", async () => {
+      const { deliveries } = opened();
+      const of = (id: string, channel = "ops"): Omit<DeliveryRecord, "sequence"> => ({
+        id,
+        channel,
+        notification: exampleNotification(id),
+        state: "queued",
+        attempts: 0,
+        createdAt: 5,
+        nextAt: 6,
+        endedAt: null,
+        lastError: null,
+      });
+      const first = await deliveries.insert(of("b"));
+      const second = await deliveries.insert(of("a"));
+      const other = await deliveries.insert(of("c", "mail"));
+      expect(await codeOf(deliveries.insert(of("a")))).toBe("store/conflict");
+      expect(await deliveries.queued()).toEqual([first, second, other]);
+      expect(await deliveries.queued("ops")).toEqual([first, second]);
+      const sent = { ...first, state: "delivered", attempts: 2, nextAt: null, endedAt: 9 } as const;
+      await deliveries.update(sent);
+      expect(await deliveries.queued("ops")).toEqual([second]);
+      expect(await deliveries.list("ops", { limit: 9 })).toEqual([second, sent]);
+      expect(await deliveries.list("ops", { limit: 1 })).toEqual([second]);
+      expect(await codeOf(deliveries.update({ ...first, id: "none" }))).toBe("store/not-found");
+      for (const id of ["d", "e", "f"])
+        await deliveries.update({ ...(await deliveries.insert(of(id))), state: "failed" });
+      await deliveries.prune("ops", 2);
+      expect((await deliveries.list("ops", { limit: 9 })).map(({ id }) => id)).toEqual(["f", "e", "a"]);
+      expect(await deliveries.queued("mail")).toEqual([other]);
     });
   });
 }

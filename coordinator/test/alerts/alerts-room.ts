@@ -4,6 +4,7 @@ import { createInProcessBus } from "../../src/adapters/bus/in-process-bus.ts";
 import { openFolderBlobStore } from "../../src/adapters/blob/folder-blob-store.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { createAlerts } from "../../src/alerts/alerts.ts";
+import { createNotifier, type NotifierContext } from "../../src/notify/notifier.ts";
 import type { BusTopics } from "../../src/ports/bus.ts";
 import { exampleModel, exampleVersion } from "../../src/testing/index.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -12,7 +13,7 @@ import type { AlertView, DevicesView, PushView, RefusedVersionView } from "@trib
 import type { StorageProblem } from "../../src/storage-health.ts";
 
 /** Alerts on a real database, at a time of their own; `signals` is what the process would say. */
-export async function openAlertsRoom() {
+export async function openAlertsRoom(sending: Partial<NotifierContext["sending"]> = {}) {
   const folder = await temporaryFolder();
   const clock = createVirtualClock({ startMs: Date.UTC(2026, 0, 1) });
   const env = { clock, random: systemRandom, log: silentLogger };
@@ -31,10 +32,22 @@ export async function openAlertsRoom() {
     const store = await openSqlMetadataStore({ path: join(folder.path, "tributary.db") });
     const bus = createInProcessBus(silentLogger);
     bus.subscribe("event", (event) => void events.push(event));
+    const notifier = createNotifier({
+      env,
+      store,
+      name: "here",
+      url: () => "https://fl.example",
+      sending: {
+        rules: { allowHosts: ["*"], allowPrivate: true },
+        secrets: { folder: folder.path, environment: {} },
+        ...sending,
+      },
+    });
     const alerts = createAlerts({
       env,
       store,
       bus,
+      notifier,
       readBusy: () => signals.busy,
       signals: {
         blobs,
@@ -47,10 +60,11 @@ export async function openAlertsRoom() {
     });
     const close = async () => {
       await alerts.close();
+      await notifier.close();
       await bus.close();
       await store.close();
     };
-    return { store, bus, alerts, close };
+    return { store, bus, alerts, notifier, close };
   };
   let open = await rooms();
 
@@ -69,6 +83,9 @@ export async function openAlertsRoom() {
     },
     get alerts() {
       return open.alerts;
+    },
+    get notifier() {
+      return open.notifier;
     },
     async publish(versions = 1): Promise<void> {
       await open.store.models.insert(exampleModel());

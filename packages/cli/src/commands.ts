@@ -117,6 +117,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Be the enrolment issuer of an app",
     load: async () => (await import("./commands/issue.ts")).issueCommand(),
   },
+  alerts: {
+    group: OPERATION,
+    summary: "See what is wrong, acknowledge and silence it, change what is looked at",
+    load: async () => (await import("./commands/alerts.ts")).alertsCommand(),
+  },
   audit: {
     group: OPERATION,
     summary: "Show, verify and export the audit log",

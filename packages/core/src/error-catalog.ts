@@ -1047,6 +1047,15 @@ export const ERROR_CATALOG = {
     advice: "Remove one first: tributary alerts rules remove NAME.",
   },
   "coordinator/unknown-silence": { status: 404, publicMessage: "There is no such silence." },
+  "coordinator/unknown-notification-channel": {
+    status: 404,
+    publicMessage: "There is no such notification channel.",
+  },
+  "coordinator/too-many-notification-channels": {
+    status: 409,
+    publicMessage: "There are as many notification channels as are kept.",
+    advice: "Remove one first: tributary notify channels remove NAME.",
+  },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
     status: 500,
@@ -1054,6 +1063,30 @@ export const ERROR_CATALOG = {
     advice: "Check --host and --port.",
   },
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
+
+  // notify
+  "notify/host-refused": {
+    status: 403,
+    publicMessage: "Notifications may not go to this host.",
+    advice: "Whoever runs the coordinator allows hosts: --notify-host NAME.",
+  },
+  "notify/address-refused": {
+    status: 403,
+    publicMessage: "The host is not on the public internet, or is not reached by https.",
+    advice: "Whoever runs the coordinator allows private addresses: --notify-private.",
+  },
+  "notify/unknown-host": { status: 502, publicMessage: "The host's name is not known." },
+  "notify/secret-missing": {
+    status: 409,
+    publicMessage: "A secret of the channel is not where it is to be read.",
+    advice: "Set the variable, or put the file into the folder of --notify-secrets.",
+  },
+  "notify/invalid-url": { status: 400, publicMessage: "What is to be the channel's URL is none." },
+  "notify/not-delivered": {
+    status: 502,
+    publicMessage: "The notification was not taken; it is tried again.",
+  },
+  "notify/refused": { status: 502, publicMessage: "The receiver refused the notification." },
 
   // cli
   "cli/folder-exists": {

@@ -31,6 +31,26 @@ export {
   type AlertState,
 } from "./alert-view.ts";
 export {
+  DELIVERY_HEADER,
+  DELIVERY_STATES,
+  DeliveryList,
+  DeliveryView,
+  Notification,
+  NOTIFICATION_CHANNEL_SCHEMA,
+  NOTIFICATION_CHANNEL_SCHEMA_ID,
+  NotificationChannel,
+  NotificationChannelList,
+  NotificationChannelNameSchema,
+  NotificationChannelView,
+  NotificationTarget,
+  NotificationTargetView,
+  parseNotificationChannel,
+  SecretInput,
+  SecretView,
+  SIGNATURE_HEADER,
+  type DeliveryState,
+} from "./notification-channel.ts";
+export {
   AUDIT_ACTIONS,
   AuditActor,
   auditHash,

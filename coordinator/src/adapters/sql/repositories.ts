@@ -6,6 +6,7 @@ import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { aliasRepository } from "./repositories/aliases.ts";
 import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
+import { deliveryRepository } from "./repositories/deliveries.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
 import { eventRepository } from "./repositories/events.ts";
@@ -13,6 +14,7 @@ import { fleetHourRepository } from "./repositories/fleet-hours.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
+import { notificationChannelRepository } from "./repositories/notification-channels.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
@@ -54,6 +56,8 @@ export function repositories(db: Db): MetadataRepositories {
     alertRules: alertRuleRepository(db),
     alerts: alertRepository(db),
     silences: silenceRepository(db),
+    notificationChannels: notificationChannelRepository(db),
+    deliveries: deliveryRepository(db),
     fleetHours: fleetHourRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),

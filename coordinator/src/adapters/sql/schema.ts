@@ -12,6 +12,7 @@ import type { Generated } from "kysely";
 import type {
   AlertRecord,
   AliasRecord,
+  DeliveryRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
@@ -311,6 +312,21 @@ export type SilencesTable = {
       : SilenceRecord[Column];
 };
 
+export interface NotificationChannelsTable {
+  name: string;
+  channel: JsonText;
+  secrets: JsonText;
+  changedAt: number;
+}
+
+export type DeliveriesTable = {
+  -readonly [Column in keyof DeliveryRecord]: Column extends "sequence"
+    ? Generated<number>
+    : Column extends "notification"
+      ? JsonText
+      : DeliveryRecord[Column];
+};
+
 export type FleetHoursTable = { -readonly [Column in keyof FleetHourRecord]: FleetHourRecord[Column] };
 
 export interface Database {
@@ -348,6 +364,8 @@ export interface Database {
   alertRules: AlertRulesTable;
   alerts: AlertsTable;
   silences: SilencesTable;
+  notificationChannels: NotificationChannelsTable;
+  deliveries: DeliveriesTable;
   fleetHours: FleetHoursTable;
   optimizers: OptimizersTable;
   events: EventsTable;

@@ -102,6 +102,12 @@ class SqlMetadataStore implements MetadataStore {
   get silences() {
     return this.#repositories().silences;
   }
+  get notificationChannels() {
+    return this.#repositories().notificationChannels;
+  }
+  get deliveries() {
+    return this.#repositories().deliveries;
+  }
   get fleetHours() {
     return this.#repositories().fleetHours;
   }

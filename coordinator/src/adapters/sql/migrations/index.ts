@@ -24,6 +24,7 @@ import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
 import { alerts } from "./0037-alerts.ts";
+import { notifications } from "./0038-notifications.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -52,6 +53,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,
   "0037-alerts": alerts,
+  "0038-notifications": notifications,
 };
 
 export const migrationProvider: MigrationProvider = {
