@@ -32,9 +32,11 @@ import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerCardRoutes } from "./http/card-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
+import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
@@ -49,6 +51,8 @@ import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createNotifier } from "./notify/notifier.ts";
 import { registerNotifyRoutes } from "./notify/notify-routes.ts";
+import { createPolicies } from "./policies/policies.ts";
+import { registerPolicyRoutes } from "./policies/policy-routes.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -62,7 +66,15 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 700, rollouts: 200, alerts: 100, notifier: 100, gateway: 500, http: 200 } as const;
+const CLOSE_MS = {
+  rounds: 700,
+  rollouts: 200,
+  alerts: 100,
+  notifier: 100,
+  policies: 100,
+  gateway: 400,
+  http: 200,
+} as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -220,6 +232,7 @@ async function start(
       storageProblem: () => health.problem,
     },
   });
+  const policies = createPolicies({ env, store, blobs, bus, registry, rollouts });
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
@@ -250,6 +263,8 @@ async function start(
     },
   });
   registerEventRoutes(app, streams);
+  registerIdempotency(app, { requests: store.idempotentRequests, clock });
+  registerDocumentRoutes(app);
   enrolment.register(app);
   registerErasureRoute(app, {
     env,
@@ -269,6 +284,7 @@ async function start(
   registerRetentionRoutes(app, { registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
   registerAlertRoutes(app, alerts);
+  registerPolicyRoutes(app, policies);
   registerNotifyRoutes(app, { notifier, isOperator });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
@@ -286,6 +302,7 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "policies", () => policies.close()));
   opened.defer(() => closeInTime(env, "notifier", () => notifier.close()));
   opened.defer(() => closeInTime(env, "alerts", () => alerts.close()));
   opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
@@ -295,6 +312,7 @@ async function start(
   await rollouts.begin();
   notifier.begin();
   await alerts.begin();
+  policies.begin();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;

@@ -7,6 +7,8 @@ const DAY_MS = 86_400_000;
 export const JOURNAL_KEPT_MS = 7 * DAY_MS;
 /** How long a device that tells nothing more is counted among those that a version runs on. */
 export const HEALTH_KEPT_MS = 30 * DAY_MS;
+/** How long a request with an idempotency key is known. */
+export const IDEMPOTENCY_KEPT_MS = DAY_MS;
 /** Releases whose metadata is served to devices that are in the middle of an update. Roots are kept for ever. */
 export const RELEASES_KEPT = 100;
 
@@ -26,6 +28,7 @@ export async function startHousekeeping(options: HousekeepingOptions): Promise<{
     await store.journal.prune(clock.now() - JOURNAL_KEPT_MS);
     await store.releases.prune(RELEASES_KEPT);
     await store.events.prune(keptEvents);
+    await store.idempotentRequests.prune(clock.now() - IDEMPOTENCY_KEPT_MS);
     await store.deviceHealth.prune(clock.now() - HEALTH_KEPT_MS);
   };
   const later = () =>

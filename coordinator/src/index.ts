@@ -15,6 +15,7 @@ export {
 } from "./keys/signing-key.ts";
 export { TokenBucket } from "./gateway/token-bucket.ts";
 export { sendError } from "./http/errors.ts";
+export { registerProblemPages } from "./http/problem-pages.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
 export { PLAIN_PAGE_CSP, plainPage } from "./http/plain-page.ts";

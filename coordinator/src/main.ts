@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
+import { readFile } from "node:fs/promises";
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
@@ -20,6 +21,10 @@ interface Arguments {
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly logLevel: LogLevel;
+  readonly notifyHost: readonly string[];
+  readonly notifyPrivate?: true;
+  readonly notifySecrets?: string;
+  readonly notifyCa?: string;
 }
 
 function port(text: string): number {
@@ -57,8 +62,18 @@ const command = new Command("tributary-coordinator")
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
+  .addOption(
+    new Option("--notify-host <name>", "host that notifications may go to; repeatable")
+      .argParser((text: string, before: readonly string[]) => [...before, text])
+      .default([], "none"),
+  )
+  .option("--notify-private", "such a host may be on loopback or in a private network")
+  .option("--notify-secrets <folder>", "folder with the secrets that channels name as files")
+  .option("--notify-ca <file>", "certificates (PEM) that such hosts are believed by beside the usual ones")
   .allowExcessArguments(false)
-  .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
+  .action(async (given: Arguments) => {
+    const { allowOrigin, allowHost, issuerKey, issuerName, ...others } = given;
+    const { notifyHost, notifyPrivate, notifySecrets, notifyCa, ...rest } = others;
     if (issuerName !== undefined && issuerKey === undefined) {
       throw failure(
         "coordinator/invalid-config",
@@ -69,6 +84,12 @@ const command = new Command("tributary-coordinator")
       ...rest,
       allowOrigins: allowOrigin,
       allowHosts: allowHost,
+      notify: {
+        allowHosts: notifyHost,
+        allowPrivate: notifyPrivate === true,
+        ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
+        ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
+      },
       ...(issuerKey === undefined
         ? {}
         : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),

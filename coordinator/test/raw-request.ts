@@ -32,5 +32,5 @@ export function rawRequest(
 }
 
 export function codeIn(answer: RawAnswer): string {
-  return (JSON.parse(answer.body) as { error: { code: string } }).error.code;
+  return (JSON.parse(answer.body) as { code: string }).code;
 }

@@ -39,6 +39,5 @@ export async function runningCoordinator(
 
 /** The code of an error answer. */
 export async function errorCode(response: Response): Promise<string> {
-  const { error } = (await response.json()) as { error: { code: string } };
-  return error.code;
+  return ((await response.json()) as { code: string }).code;
 }

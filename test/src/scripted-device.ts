@@ -141,8 +141,8 @@ export class ScriptedDevice {
       },
       body: Uint8Array.from(body),
     });
-    const answer = (await response.json().catch(() => undefined)) as { error?: { code: string } } | undefined;
-    return { status: response.status, code: answer?.error?.code };
+    const answer = (await response.json().catch(() => undefined)) as { code?: string } | undefined;
+    return { status: response.status, code: answer?.code };
   }
 
   /** Drops the connection without a word, as a phone in a tunnel does. */

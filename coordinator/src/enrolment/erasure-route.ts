@@ -35,6 +35,7 @@ export function registerErasureRoute(app: App, options: ErasureRouteOptions): vo
       schema: {
         summary: "Erase the record of the device that asks",
         tags: ["devices"],
+        security: [{ device: [] }],
         params: Type.Object({ population: PopulationNameSchema }),
         response: { 200: DeviceErasure },
       },

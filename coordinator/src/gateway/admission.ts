@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { failure, statusOf, toWire, type TributaryError } from "@tributary/core";
+import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem, type TributaryError } from "@tributary/core";
 import { SUBPROTOCOL } from "@tributary/protocol";
 import type { AccessPolicy } from "../http/access-policy.ts";
 
@@ -38,10 +38,10 @@ export function answerRefused(
   options: { readonly retryAfterMs?: number } = {},
 ): void {
   const status = statusOf(error);
-  const body = JSON.stringify({ error: toWire(error) });
+  const body = JSON.stringify(toProblem(error));
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Refused"}`,
-    "content-type: application/json; charset=utf-8",
+    `content-type: ${PROBLEM_MEDIA_TYPE}`,
     `content-length: ${new TextEncoder().encode(body).length}`,
     "cache-control: no-store",
     "connection: close",

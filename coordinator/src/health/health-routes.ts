@@ -41,6 +41,7 @@ export function registerHealthRoutes(app: App, options: HealthRouteOptions): voi
       schema: {
         summary: "Tell how a version fares on the device that asks",
         tags: ["devices"],
+        security: [{ device: [] }],
         params: Type.Object({ population: PopulationNameSchema }),
         body: HealthReport,
         response: { 204: Type.Null() },

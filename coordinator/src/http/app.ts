@@ -1,13 +1,18 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure, statusOf, toWire } from "@tributary/core";
+import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
 import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ResolvedConfig } from "../config.ts";
 import type { AccessPolicy } from "./access-policy.ts";
+import { apiDocumentOptions } from "./api-document/api-document.ts";
+import { registerEntityTags } from "./entity-tags.ts";
 import { sendError } from "./errors.ts";
+import { registerPreconditions } from "./preconditions.ts";
+import { strictBody } from "./strict-bodies.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -16,6 +21,8 @@ declare module "fastify" {
      * the operator's token. @defaultValue "operator"
      */
     audience?: "device" | "operator";
+    /** Its answers can be asked for in ranges. */
+    ranges?: boolean;
   }
 }
 
@@ -66,18 +73,22 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       requestTimeout: config.limits.requestTimeoutMs,
       connectionsCheckingInterval: Math.min(5_000, config.limits.headersTimeoutMs),
     },
+    // A field that nobody knows is refused, not left out unsaid.
+    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     forceCloseConnections: true,
     // Proxies are told by publicUrl and allowHosts; no header of a client is believed about who it is.
     trustProxy: false,
+    // Random, for it is told: a problem names its request by it, and the log.
+    genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
       // No request could be read; what can be said is said, and the connection ends.
       if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
       const refused = failure("http/bad-request", "http: not a request");
-      const body = JSON.stringify({ error: toWire(refused) });
+      const body = JSON.stringify(toProblem(refused));
       socket.end(
-        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -132,13 +143,16 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       );
   });
 
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Tributary coordinator", version, description: "Registry, rounds and releases." },
-      components: { securitySchemes: { operator: { type: "http", scheme: "bearer" } } },
-    },
+  app.addHook("onRoute", (route) => {
+    const { schema, config } = route;
+    // Devices may be newer than this coordinator.
+    if (schema?.body !== undefined && config?.audience !== "device")
+      route.schema = { ...schema, body: strictBody(schema.body) };
   });
+  registerEntityTags(app);
+  registerPreconditions(app);
+
+  await app.register(fastifySwagger, apiDocumentOptions(version));
   return { app };
 }
 

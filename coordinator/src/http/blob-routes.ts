@@ -43,6 +43,7 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/blobs/:digest",
+    config: { ranges: true },
     schema: {
       summary: "Bytes by their SHA-256",
       tags: ["bulk"],

@@ -1,5 +1,6 @@
-import { failure, statusOf, toWire, TributaryError, type WireError } from "@tributary/core";
+import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem, TributaryError } from "@tributary/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { unknownField } from "./strict-bodies.ts";
 
 /** What left our hands is coded already; what Fastify found wrong with a request gets its code here. */
 function codedError(error: unknown): TributaryError {
@@ -7,6 +8,8 @@ function codedError(error: unknown): TributaryError {
   const { code, statusCode = 500, validation, validationContext } = error as Partial<FastifyError>;
   const cause = { cause: error };
   if (validation !== undefined) {
+    const unknown = unknownField(validation, error);
+    if (unknown !== undefined) return unknown;
     const [first] = validation;
     return failure("http/bad-request", `http: ${validationContext} is not valid`, {
       detail: {
@@ -30,7 +33,7 @@ function codedError(error: unknown): TributaryError {
   return failure("core/internal", error instanceof Error ? error.message : String(error), cause);
 }
 
-/** Answers with an error: its public text and detail; never its message, stack or cause. */
+/** Answers with an error as a problem (RFC 9457): its public text and data; never its message, stack or cause. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const coded = codedError(error);
   const status = statusOf(coded);
@@ -44,13 +47,10 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   // Content that the failed answer would have had must not be cached or interpreted as it.
   for (const name of ["etag", "content-length", "last-modified", "content-disposition"])
     reply.removeHeader(name);
-  const wire = toWire(coded);
-  // What went wrong in here (a path, a key's id) is for the log, not for whoever asked.
-  const body: { error: WireError } = { error: status === 500 ? { ...wire, detail: {} } : wire };
   return reply
     .status(status)
     .header("cache-control", "no-store")
-    .type("application/json; charset=utf-8")
+    .header("content-type", PROBLEM_MEDIA_TYPE)
     .serializer(JSON.stringify)
-    .send(body);
+    .send(toProblem(coded, { instance: `urn:uuid:${request.id}` }));
 }

@@ -5,6 +5,7 @@ import { failure } from "@tributary/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ResolvedConfig } from "../config.ts";
 import type { App } from "./app.ts";
+import { registerProblemPages } from "./problem-pages.ts";
 import { PLAIN_PAGE_CSP, plainPage } from "./plain-page.ts";
 
 /** Nothing from elsewhere, nothing inline. */
@@ -29,6 +30,8 @@ const DASHBOARD_CSP = [
 export function registerPages(app: App, config: ResolvedConfig): void {
   // Answers are sent by hand below: the folder may not exist yet.
   void app.register(fastifyStatic, { root: config.dataDir, serve: false, logLevel: "silent" });
+
+  registerProblemPages(app);
 
   const demo = (_request: FastifyRequest, reply: FastifyReply) => {
     if (config.demoUrl !== undefined) return reply.redirect(config.demoUrl, 302);

@@ -288,17 +288,30 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
 
   app.get(
     "/healthz",
-    { schema: { summary: "Whether the coordinator and its database answer", tags: ["health"] } },
+    {
+      schema: {
+        summary: "Whether the coordinator and its database answer",
+        tags: ["health"],
+        response: { 200: Type.Object({ status: Type.Literal("ok") }) },
+      },
+    },
     async (_, reply) => {
       await store.settings.get("health");
-      return reply.header("cache-control", "no-store").send({ status: "ok" });
+      return reply.header("cache-control", "no-store").send({ status: "ok" as const });
     },
   );
 
-  app.get("/schemas/task.json", { schema: { hide: true } }, async (_, reply) =>
-    reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
+  app.get(
+    "/schemas/task.json",
+    {
+      schema: {
+        summary: "The JSON Schema of a task",
+        tags: ["documents"],
+        produces: ["application/schema+json"],
+      },
+    },
+    async (_, reply) => reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
   );
-  app.get("/openapi.json", { schema: { hide: true } }, async (_, reply) => reply.send(app.swagger()));
 }
 
 function storageProblemView(problem: StorageProblem | null): StatusView["storageProblem"] {

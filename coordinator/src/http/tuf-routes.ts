@@ -23,6 +23,7 @@ export function registerTufRoutes(
           "TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models",
         tags: ["releases"],
         params: Type.Object({ file: Type.String({ maxLength: 128 }) }),
+        produces: ["application/json"],
       },
     },
     async (request, reply) => {

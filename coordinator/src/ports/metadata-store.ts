@@ -37,12 +37,15 @@ import type {
   LogEntryRecord,
   LogNodeRecord,
   GateRecord,
+  IdempotentRequestRecord,
   MeasurementRecord,
   ModelRecord,
   NewEvent,
   NotificationChannelRecord,
   OptimizerRecord,
   ParticipationRecord,
+  PolicyDecisionRecord,
+  PolicyRecord,
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
@@ -486,12 +489,53 @@ export interface DeliveryRepository {
   prune(channel: string, keep: number): Promise<void>;
 }
 
+export interface PolicyRepository {
+  /** By name. */
+  list(): Promise<PolicyRecord[]>;
+  get(name: string): Promise<PolicyRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: PolicyRecord): Promise<void>;
+  /** Its decisions stay. @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface PolicyDecisionRepository {
+  /**
+   * Stores a decision, also in the place of one on the same evidence that failed.
+   *
+   * @throws `store/conflict` where one on the same evidence did not fail
+   */
+  put(decision: PolicyDecisionRecord): Promise<void>;
+  get(policy: string, key: string): Promise<PolicyDecisionRecord | undefined>;
+  /** Newest first, of a policy or of all; from a time on. */
+  list(options: {
+    readonly policy?: string;
+    readonly since?: number;
+    readonly limit: number;
+  }): Promise<PolicyDecisionRecord[]>;
+  /** Forgets those of before the time. */
+  prune(before: number): Promise<void>;
+}
+
 export interface FleetHourRepository {
   /** Adds, or replaces where there were fewer devices. */
   put(record: FleetHourRecord): Promise<void>;
   /** From an hour on, in order. */
   since(hour: number): Promise<FleetHourRecord[]>;
   prune(before: number): Promise<void>;
+}
+
+/** Requests that must not be done twice. */
+export interface IdempotentRequestRepository {
+  /** @throws `store/conflict` where the id is taken */
+  begin(request: Pick<IdempotentRequestRecord, "id" | "request" | "at">): Promise<void>;
+  get(id: string): Promise<IdempotentRequestRecord | undefined>;
+  /** @param answer - null: what was answered is not kept */
+  finish(id: string, bodyDigest: string | null, answer: IdempotentRequestRecord["answer"]): Promise<void>;
+  /** It may be sent again, as nothing came of it. */
+  forget(id: string): Promise<void>;
+  prune(begunBefore: number): Promise<void>;
+  count(): Promise<number>;
 }
 
 export interface ParticipationRepository {
@@ -552,7 +596,10 @@ export interface MetadataRepositories {
   readonly silences: SilenceRepository;
   readonly notificationChannels: NotificationChannelRepository;
   readonly deliveries: DeliveryRepository;
+  readonly policies: PolicyRepository;
+  readonly policyDecisions: PolicyDecisionRepository;
   readonly fleetHours: FleetHourRepository;
+  readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

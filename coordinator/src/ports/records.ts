@@ -24,6 +24,8 @@ import type {
   Notification,
   NotificationChannel,
   NotificationTargetView,
+  Policy,
+  PolicyOutcome,
   RetentionRule,
   RoundPurpose,
   RoundView,
@@ -545,11 +547,53 @@ export interface DeliveryRecord {
   readonly lastError: string | null;
 }
 
+/** What decides without an operator. */
+export interface PolicyRecord {
+  readonly policy: Policy;
+  readonly changedAt: number;
+}
+
+/** What a policy decided, once on the same evidence. */
+export interface PolicyDecisionRecord {
+  /** Its name; `task:NAME` is the release policy of a task. */
+  readonly policy: string;
+  /** Names the evidence. */
+  readonly key: string;
+  readonly outcome: PolicyOutcome;
+  readonly object: {
+    readonly model: ModelName | null;
+    readonly version: ModelVersion | null;
+    readonly task: TaskName | null;
+  };
+  readonly evidence: Readonly<Record<string, string | number | boolean | null>>;
+  readonly reason: string;
+  /** That a task was given. */
+  readonly rounds: number;
+  readonly at: number;
+}
+
 /** How many devices came in one hour. */
 export interface FleetHourRecord {
   /** Its begin, ms since the epoch. */
   readonly hour: number;
   readonly devices: number;
+}
+
+/** A request with an idempotency key, and what was answered to it. */
+export interface IdempotentRequestRecord {
+  /** A hash of the key and of who sent it. */
+  readonly id: string;
+  /** Its method and path. */
+  readonly request: string;
+  /** SHA-256; null while it is done. */
+  readonly bodyDigest: string | null;
+  readonly at: number;
+  /** Null while it is done, and where the answer is not kept. */
+  readonly answer: {
+    readonly status: number;
+    readonly contentType: string | null;
+    readonly body: string;
+  } | null;
 }
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */

@@ -40,6 +40,7 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
       schema: {
         summary: "Report an update to a round",
         tags: ["bulk"],
+        security: [{ device: [] }],
         consumes: ["application/octet-stream"],
         params: Type.Object({ roundId: RoundIdSchema, digest: DigestSchema }),
         response: { 202: UploadAccepted },

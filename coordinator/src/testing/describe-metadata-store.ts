@@ -3,7 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
-import { describeStoredAlerts, describeStoredNotifications } from "./describe-stored-alerts.ts";
+import {
+  describeStoredAlerts,
+  describeStoredNotifications,
+  describeStoredPolicies,
+} from "./describe-stored-alerts.ts";
+import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredChannels } from "./describe-stored-channels.ts";
@@ -476,6 +481,8 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredRollouts(() => store);
     describeStoredAlerts(() => store);
     describeStoredNotifications(() => store);
+    describeStoredPolicies(() => store);
+    describeIdempotentRequests(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

@@ -1,8 +1,8 @@
 import { asModelName, asTaskName } from "@tributary/core";
-import { parseAlertRule, type Notification } from "@tributary/protocol";
+import { parseAlertRule, parsePolicy, type Notification } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { AlertRecord, DeliveryRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, DeliveryRecord, PolicyDecisionRecord, SilenceRecord } from "../ports/records.ts";
 import { codeOf } from "./code-of.ts";
 import { exampleDevice } from "./records.ts";
 
@@ -147,6 +147,47 @@ function exampleNotification(id: string): Notification {
     alerts: [],
     more: 0,
   };
+}
+
+/** What decides without an operator; part of the metadata store's suite. */
+export function describeStoredPolicies(opened: () => MetadataStore): void {
+  describe("policies", () => {
+    test("are added, replaced and removed; a decision is taken once, and again only where it failed", async () => {
+      const { policies, policyDecisions } = opened();
+      const policy = parsePolicy({
+        name: "follow",
+        does: { kind: "train-on-drift", telemetryTask: "watch", task: "learn" },
+      });
+      await policies.put({ policy, changedAt: 1 });
+      await policies.put({ policy: { ...policy, enabled: false }, changedAt: 2 });
+      expect(await policies.get("follow")).toEqual({ policy: { ...policy, enabled: false }, changedAt: 2 });
+      expect(await policies.list()).toHaveLength(1);
+      const decision: PolicyDecisionRecord = {
+        policy: "follow",
+        key: "watch-3",
+        outcome: "failed",
+        object: { model: asModelName("digits"), version: null, task: asTaskName("learn") },
+        evidence: { psi: 0.4 },
+        reason: "it has drifted",
+        rounds: 50,
+        at: 5,
+      };
+      await policyDecisions.put(decision);
+      const done = { ...decision, outcome: "done", at: 6 } as const;
+      await policyDecisions.put(done);
+      expect(await codeOf(policyDecisions.put({ ...done, at: 7 }))).toBe("store/conflict");
+      expect(await policyDecisions.get("follow", "watch-3")).toEqual(done);
+      const other = { ...done, policy: "other", at: 9 };
+      await policyDecisions.put(other);
+      expect(await policyDecisions.list({ limit: 9 })).toEqual([other, done]);
+      expect(await policyDecisions.list({ policy: "follow", limit: 9 })).toEqual([done]);
+      expect(await policyDecisions.list({ since: 7, limit: 9 })).toEqual([other]);
+      await policyDecisions.prune(9);
+      expect(await policyDecisions.list({ limit: 9 })).toEqual([other]);
+      expect(await policies.remove("follow")).toBe(true);
+      expect(await policies.remove("follow")).toBe(false);
+    });
+  });
 }
 
 /** Where alerts are told, and what waits to be told there; part of the metadata store's suite. */

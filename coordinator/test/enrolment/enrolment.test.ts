@@ -290,10 +290,7 @@ describe("POST /v1/populations/:population/enrolments", () => {
       [await post(server, await requestOf("x".repeat(9_000), key)), 413, "http/payload-too-large"],
     ] as const;
     for (const [answer, status, code] of cases) {
-      expect([answer.statusCode, answer.json<{ error: { code: string } }>().error.code]).toEqual([
-        status,
-        code,
-      ]);
+      expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([status, code]);
       expect(answer.body).not.toContain(token);
     }
     await server.close();
@@ -306,7 +303,7 @@ describe("POST /v1/populations/:population/enrolments", () => {
     const { server } = await open();
     const answer = await post(server, await requestOf("a.b.c", await newKey()), "other");
     expect(answer.statusCode).toBe(500);
-    expect(answer.json()).toMatchObject({ error: { code: "coordinator/key-insecure", detail: {} } });
+    expect(answer.json()).toMatchObject({ code: "coordinator/key-insecure", data: {} });
     expect(answer.body).not.toContain(room.keysFolder);
     await server.close();
   });

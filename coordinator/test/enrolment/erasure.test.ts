@@ -73,7 +73,7 @@ test("a device has its record erased by its key alone, and its certificate admit
   const [{ signer: key }, { signer: other }] = [await generateTufKey(), await generateTufKey()];
   const [mine, theirs] = [await enrol(key), await enrol(other)];
   const quarantined = await auditedDevice(room.store.audit, mine.deviceId as DeviceId, room.env.random);
-  const codeOf = (answer: { json(): { error: { code: string } } }): string => answer.json().error.code;
+  const codeOf = (answer: { json(): { code: string } }): string => answer.json().code;
   expect(codeOf(await erase(mine.bytes, mine.bytes, other))).toBe("identity/invalid-proof");
   expect(codeOf(await erase(mine.bytes, theirs.bytes, key))).toBe("identity/invalid-proof");
   expect(codeOf(await erase(mine.bytes, mine.bytes, key, "other"))).toBe("identity/wrong-population");

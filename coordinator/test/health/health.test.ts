@@ -67,7 +67,7 @@ async function put(identity: TestIdentity, report: object, signed = report, popu
     },
     payload: report,
   });
-  return answer.statusCode === 204 ? "kept" : answer.json<{ error: { code: string } }>().error.code;
+  return answer.statusCode === 204 ? "kept" : answer.json<{ code: string }>().code;
 }
 
 async function view() {

@@ -208,9 +208,9 @@ describe("errors", () => {
   test("a parameter that cannot be is refused with its path", async () => {
     const response = await coordinator.request("/v1/models/NOT-A-NAME");
     expect(response.status).toBe(400);
-    const { error } = (await response.json()) as { error: { code: string; detail: object } };
+    const error = (await response.json()) as { code: string; data: object };
     expect(error.code).toBe("http/bad-request");
-    expect(error.detail).toMatchObject({ in: "params", path: "/model" });
+    expect(error.data).toMatchObject({ in: "params", path: "/model" });
   });
 
   test("what is no HTTP gets a coded answer and the connection ends", async () => {

@@ -77,3 +77,23 @@ test("/demo/ leads to the demo's own origin", async () => {
   const status = (await (await coordinator.request("/v1/status")).json()) as { demoUrl: string };
   expect(status.demoUrl).toBe("http://127.0.0.1:7701/");
 });
+
+test("the type of a problem leads to a page about its code, and for programs to the catalogue's entry", async () => {
+  const refused = await coordinator.request("/v1/tasks/none");
+  expect(refused.headers.get("content-type")).toBe("application/problem+json");
+  const problem = (await refused.json()) as { type: string; instance: string; code: string };
+  expect(problem.instance).toMatch(/^urn:uuid:[0-9a-f-]{36}$/);
+
+  const page = await coordinator.request(problem.type, { headers: HTML });
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+  expect(await page.text()).toContain(problem.code);
+  const entry = await coordinator.request(problem.type, { headers: { accept: "application/json" } });
+  expect(await entry.json()).toMatchObject({ type: problem.type, code: problem.code, status: 404 });
+
+  const list = await coordinator.request("/problems/", { headers: HTML });
+  expect(await list.text()).toContain(`href="${problem.type}"`);
+  const unknown = await coordinator.request("/problems/http/of-tomorrow", { headers: HTML });
+  expect(await errorCode(unknown)).toBe("http/not-found");
+  expect(await (await coordinator.request("/problems/%3Cscript%3E")).text()).not.toContain("<script>");
+});

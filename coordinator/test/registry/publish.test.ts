@@ -389,9 +389,9 @@ describe("a task", () => {
     });
     const { digest } = (await stored.json()) as { digest: string };
     const response = await createTask({ name: "t", model: "digits", evaluation: { dataset: digest } });
-    const { error } = (await response.json()) as { error: { code: string; detail: { problem: string } } };
+    const error = (await response.json()) as { code: string; data: { problem: string } };
     expect(error.code).toBe("coordinator/invalid-task");
-    expect(error.detail.problem).toContain(problem);
+    expect(error.data.problem).toContain(problem);
   });
 
   test("its data set is served to the operator alone", async () => {

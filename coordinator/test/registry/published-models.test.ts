@@ -118,9 +118,9 @@ test("a TensorFlow.js artifact is published in a format of its own, versioned, a
   );
   expect(bindTfjs(graph, weights)).toEqual(artifact([3, 4]));
   const refused = await post("/v1/tasks", JSON.stringify({ name: "dense", model: "dense", rounds: 1 }));
-  const { error } = (await refused.json()) as { error: { code: string; detail: { problem: string } } };
+  const error = (await refused.json()) as { code: string; data: { problem: string } };
   expect([refused.status, error.code]).toEqual([400, "coordinator/invalid-task"]);
-  expect(error.detail.problem).toContain("publish model.json again");
+  expect(error.data.problem).toContain("publish model.json again");
   const broken = artifact([1, 2]).subarray(0, 400);
   const answer = await post("/v1/models/broken/versions", broken, "application/octet-stream");
   expect(answer.status).toBe(400);
@@ -157,7 +157,7 @@ test("models of other makers are published: float, quantized, and of scikit-lear
   ]);
   const task = { name: "quantized", model: "pytorch-cnn-mnist-qdq-u8s8", rounds: 1 };
   const refused = await post("/v1/tasks", JSON.stringify(task));
-  const { error } = (await refused.json()) as { error: { code: string; detail: { problem: string } } };
+  const error = (await refused.json()) as { code: string; data: { problem: string } };
   expect([refused.status, error.code]).toEqual([400, "coordinator/invalid-task"]);
-  expect(error.detail.problem).toContain("train the float model");
+  expect(error.data.problem).toContain("train the float model");
 });

@@ -84,9 +84,9 @@ describe("a model of several inputs and outputs", () => {
     ],
   ])("refuses a data set with %s", async (_, columns, problem) => {
     const response = await taskWith("unfit-texts", columns);
-    const { error } = (await response.json()) as { error: { code: string; detail: { problem: string } } };
+    const error = (await response.json()) as { code: string; data: { problem: string } };
     expect(error.code).toBe("coordinator/invalid-task");
-    expect(error.detail.problem).toContain(problem);
+    expect(error.data.problem).toContain(problem);
   });
 
   test("takes a data set of a tensor for each", async () => {
@@ -124,7 +124,7 @@ describe("a model of several inputs and outputs", () => {
     ],
   ] as const)("with %s is refused, saying what to do", async (_, body, code, detail) => {
     const response = await publish("refused", body);
-    const { error } = (await response.json()) as { error: { code: string; detail: object } };
-    expect(error).toMatchObject({ code, detail });
+    const error = (await response.json()) as { code: string; data: object };
+    expect(error).toMatchObject({ code, data: detail });
   });
 });

@@ -234,8 +234,8 @@ export class RoundDevice {
       headers: await this.headers(request.roundId, body.digest, bytes.length),
       body: bytes,
     });
-    const answer = (await response.json()) as { error?: { code: string } };
-    return { status: response.status, code: answer.error?.code };
+    const answer = (await response.json()) as { code?: string };
+    return { status: response.status, code: answer.code };
   }
 
   async headers(roundId: RoundId, digest: Digest, sizeBytes: number): Promise<Record<string, string>> {

@@ -332,7 +332,8 @@ describe("what does not count", () => {
       body: await bad!.socket.next("request-report").then(() => update.bytes),
     });
     expect(await response.json()).toMatchObject({
-      error: { code: "update/not-finite", detail: { index: count - 1 } },
+      code: "update/not-finite",
+      data: { index: count - 1 },
     });
     await report;
     expect(await ended(room)).toMatchObject({ phase: "abandoned", reason: "round/too-few-reports" });
@@ -417,7 +418,7 @@ describe("what does not count", () => {
         headers: changed,
         body: update.bytes,
       });
-      return ((await response.json()) as { error?: { code: string } }).error?.code;
+      return ((await response.json()) as { code?: string }).code;
     };
     const foreign = await two!.headers(request.roundId, update.digest, update.bytes.length);
     expect(await put({ ...headers, "tributary-proof": foreign["tributary-proof"]! })).toBe(

@@ -170,8 +170,8 @@ export class ScriptedMember {
       },
       body,
     });
-    const answer = (await response.json()) as { error?: { code: string } };
-    return { status: response.status, code: answer.error?.code };
+    const answer = (await response.json()) as { code?: string };
+    return { status: response.status, code: answer.code };
   }
 
   /** Goes through the steps up to and including `last`. */

@@ -1,4 +1,5 @@
 import type { Client } from "openapi-fetch";
+import { noContent, type Calling } from "./calling.ts";
 import type { CallOptions } from "./client.ts";
 import type { paths } from "./generated/api.ts";
 import type {
@@ -48,25 +49,6 @@ export interface AlertsApi {
   setAlertRule(rule: AlertRuleInput, options?: CallOptions): Promise<AlertRuleView>;
   /** Removes a rule of one's own; one that is built in is again as it was. */
   removeAlertRule(name: string, options?: CallOptions): Promise<void>;
-}
-
-interface Result<Data> {
-  readonly data?: Data;
-  readonly error?: unknown;
-  readonly response: Response;
-}
-
-/** How the client sends a request and reads its answer. */
-export interface Calling {
-  readonly json: (call: CallOptions | undefined) => {
-    readonly headers: { readonly Accept: string };
-    readonly signal: AbortSignal | null;
-  };
-  readonly answered: <Data>(
-    request: string,
-    call: CallOptions | undefined,
-    send: () => Promise<Result<Data>>,
-  ) => Promise<Data>;
 }
 
 type SilenceBody = paths["/v1/alert-silences"]["post"]["requestBody"]["content"]["application/json"];
@@ -140,12 +122,4 @@ export function alertsApi(http: Client<paths>, { json, answered }: Calling): Ale
       );
     },
   };
-}
-
-/** An answer without a body, as one that has read an empty object. */
-function noContent<Answer extends { readonly response: Response; readonly error?: unknown }>(
-  answer: Answer,
-): Result<object> {
-  const { response, error } = answer;
-  return response.ok ? { response, data: {} } : { response, error };
 }

@@ -1,5 +1,7 @@
 import createFetchClient, { type Client } from "openapi-fetch";
 import { alertsApi, type AlertsApi } from "./alerts-api.ts";
+import { notifyApi, type NotifyApi } from "./notify-api.ts";
+import { policiesApi, type PoliciesApi } from "./policies-api.ts";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
@@ -99,7 +101,7 @@ export interface AuditRecordsOptions extends CallOptions {
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
  * does; or with the signal's reason.
  */
-export interface ApiClient extends AlertsApi {
+export interface ApiClient extends AlertsApi, NotifyApi, PoliciesApi {
   status(options?: CallOptions): Promise<StatusView>;
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
@@ -235,6 +237,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const http = httpClient(options);
   return {
     ...alertsApi(http, { json, answered }),
+    ...notifyApi(http, { json, answered }),
+    ...policiesApi(http, { json, answered }),
     status: (call) => answered("GET /v1/status", call, () => http.GET("/v1/status", { ...json(call) })),
     models: async (call) =>
       (await answered("GET /v1/models", call, () => http.GET("/v1/models", { ...json(call) }))).models,
@@ -571,11 +575,11 @@ function json(call: CallOptions | undefined) {
   return { headers: { Accept: "application/json" }, signal: call?.signal ?? null };
 }
 
-/** A body of bytes, which the document cannot describe. */
-function octets(bytes: Uint8Array, call: CallOptions | undefined): object {
+/** A body of bytes, as they are. */
+function octets(bytes: Uint8Array, call: CallOptions | undefined) {
   return {
     body: bytes,
-    bodySerializer: (body: Uint8Array<ArrayBuffer>): BodyInit => body,
+    bodySerializer: (body: unknown): BodyInit => body as Uint8Array<ArrayBuffer>,
     headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
     signal: call?.signal ?? null,
   };

@@ -1,24 +1,22 @@
-import { failure, fromWire, TributaryError, type WireError } from "@tributary/core";
+import { failure, fromProblem, TributaryError, type Problem } from "@tributary/core";
 
-function isWireError(value: unknown): value is WireError {
+function isProblem(value: unknown): value is Problem {
   return (
     typeof value === "object" &&
     value !== null &&
     "code" in value &&
     typeof value.code === "string" &&
-    "message" in value &&
-    typeof value.message === "string"
+    "title" in value &&
+    typeof value.title === "string"
   );
 }
 
 /**
- * The coded error of a refused request: the coordinator's own `{ error: WireError }` where the body holds one,
+ * The coded error of a refused request: the coordinator's own where the body is a problem (RFC 9457),
  * else `http/unexpected-response`, which is what a proxy or a wrong address gives.
  */
 export function errorFromBody(request: string, response: Response, body: unknown): TributaryError {
-  if (typeof body === "object" && body !== null && "error" in body && isWireError(body.error)) {
-    return fromWire(body.error);
-  }
+  if (isProblem(body)) return fromProblem(body);
   return failure(
     "http/unexpected-response",
     `${request}: expected the API's JSON, got ${response.status} ${response.statusText} (${

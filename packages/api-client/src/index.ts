@@ -19,6 +19,8 @@ export {
   type EventStreamParser,
   type StreamMessage,
 } from "./event-stream-parser.ts";
+export type { DeliveriesOptions, NotifyApi } from "./notify-api.ts";
+export type { PoliciesApi, PolicyDecisionsOptions } from "./policies-api.ts";
 export { parseServerEvent, type ServerEvent, type ServerEventType } from "./server-event.ts";
 export {
   subscribeEvents,
@@ -44,6 +46,7 @@ export type {
   ComparisonView,
   DriftView,
   DevicesView,
+  DeliveryView,
   DraftView,
   GateView,
   GraphPort,
@@ -54,6 +57,11 @@ export type {
   ModelCard,
   ModelView,
   NewSilence,
+  NotificationChannelInput,
+  NotificationChannelView,
+  PolicyDecisionView,
+  PolicyInput,
+  PolicyView,
   PublicKeyBody,
   RoundPhase,
   RefusalView,

@@ -46,14 +46,12 @@ test("something else answers: a page with 200, a page with 502, an empty answer,
 
 test("an error of the API is thrown as the coordinator meant it, one of a newer coordinator too", async () => {
   const errors = [
-    { code: "http/not-found", message: "There is nothing here.", detail: { task: "x" }, retryable: false },
-    { code: "federation/of-tomorrow", message: "Soon.", detail: {}, retryable: true },
+    { code: "http/not-found", title: "There is nothing here.", data: { task: "x" }, retryable: false },
+    { code: "federation/of-tomorrow", title: "Soon.", data: {}, retryable: true },
   ];
   let at = 0;
   const baseUrl = await serve((_request, response) => {
-    response
-      .writeHead(404, { "content-type": "application/json" })
-      .end(JSON.stringify({ error: errors[at++] }));
+    response.writeHead(404, { "content-type": "application/problem+json" }).end(JSON.stringify(errors[at++]));
   });
   const api = createApiClient({ baseUrl });
   await expect(api.task("x")).rejects.toMatchObject({ code: "http/not-found", detail: { task: "x" } });

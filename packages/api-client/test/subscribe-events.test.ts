@@ -109,12 +109,8 @@ describe("subscribeEvents", () => {
 
   test("a refusal that another try cannot change ends it with the coordinator's own error", async () => {
     const { url, resumedFrom } = await serve((_request, response) => {
-      response.writeHead(403, { "content-type": "application/json" });
-      response.end(
-        JSON.stringify({
-          error: { code: "http/origin-refused", message: "no", detail: {}, retryable: false },
-        }),
-      );
+      response.writeHead(403, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify({ code: "http/origin-refused", title: "no", data: {}, retryable: false }));
     });
     const { end } = await follow(url, () => false);
     expect(end).toMatchObject({ status: "failed", error: { code: "http/origin-refused" } });

@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AlertRuleView, AlertView } from "@tributary/api-client";
@@ -11,14 +13,22 @@ import { runMain } from "./run-main.ts";
 let dataDir: string;
 let coordinator: Coordinator;
 let at: readonly string[];
+let receiver: Server;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "tributary-alerts-"));
-  coordinator = await createCoordinator({ dataDir, port: 0 });
+  receiver = createServer((request, response) => {
+    request.resume();
+    response.writeHead(204).end();
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  const notify = { allowHosts: ["127.0.0.1"], allowPrivate: true };
+  coordinator = await createCoordinator({ dataDir, port: 0, notify });
   at = ["--url", coordinator.url, "--data-dir", dataDir];
 });
 afterAll(async () => {
   await coordinator?.close();
+  receiver.close();
   await rm(dataDir, { recursive: true });
 });
 
@@ -75,6 +85,36 @@ test("rules are listed, disabled, enabled and removed; a document goes round", a
   expect((await runMain("alerts", "rules", "remove", "push-slow", ...at)).code).toBe(EXIT_CODES.notFound);
   await writeFile(file, JSON.stringify({ name: "x", kind: "drift", threshold: -1 }));
   expect((await runMain("alerts", "rules", "set", file, ...at)).stderr).toMatch(/\/threshold/);
+});
+
+test("a channel is set from a file, tried, logged and removed; another host is not allowed", async () => {
+  const notify = (...args: string[]) => runMain("notify", ...args, ...at);
+  expect((await notify("channels")).stdout).toBe("no channels: alerts are told to nobody\n");
+  const file = join(dataDir, "ops.json");
+  const { port } = receiver.address() as AddressInfo;
+  const write = (url: string) =>
+    writeFile(file, JSON.stringify({ name: "ops", target: { kind: "webhook", url: { value: url } } }));
+  await write(`http://127.0.0.1:${port}/hidden`);
+  expect((await notify("set", file)).stdout).toMatch(
+    /ops +webhook {2}127\.0\.0\.1:\d+ {2}warning {2}all +ready {2}never\n$/,
+  );
+  expect(await notify("test", "ops")).toMatchObject({ code: EXIT_CODES.done, stdout: "ops took it\n" });
+  expect((await notify("log", "ops")).stdout).toMatch(/delivered {6}1 {2}a test\n$/);
+  expect((await notify("channels")).stdout).not.toContain("hidden");
+  await write(`http://127.0.0.1:9/hidden`);
+  await notify("set", file);
+  expect(await notify("test", "ops")).toMatchObject({
+    code: EXIT_CODES.failed,
+    stdout: expect.stringMatching(/did not take it: .*ECONNREFUSED/),
+  });
+  await write("https://elsewhere.example/");
+  expect(await notify("set", file)).toMatchObject({
+    code: EXIT_CODES.notAllowed,
+    stderr: expect.stringContaining("--notify-host"),
+  });
+  expect((await notify("remove", "ops")).code).toBe(EXIT_CODES.misuse);
+  expect((await notify("remove", "ops", "--yes")).stdout).toBe("channel ops was removed\n");
+  expect((await notify("test", "ops")).code).toBe(EXIT_CODES.notFound);
 });
 
 test("times are whole numbers of seconds, minutes, hours or days", () => {

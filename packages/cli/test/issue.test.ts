@@ -107,7 +107,7 @@ describe("the issuer over HTTP", () => {
         body: typeof body === "string" ? body : JSON.stringify(body),
       });
       const text = await response.text();
-      const code = response.ok ? undefined : (JSON.parse(text) as { error: { code: string } }).error.code;
+      const code = response.ok ? undefined : (JSON.parse(text) as { code: string }).code;
       return { status: response.status, headers: response.headers, text, code };
     };
     return { publicKey, ask, server, [Symbol.asyncDispose]: () => server.close() };

@@ -649,6 +649,11 @@ export const ERROR_CATALOG = {
 
   // http
   "http/bad-request": { status: 400, publicMessage: "The request is malformed." },
+  "http/unknown-field": {
+    status: 400,
+    publicMessage: "The request has a field that this coordinator does not know.",
+    advice: "Check its spelling in GET /openapi.json; a newer coordinator may know it.",
+  },
   "http/not-found": { status: 404, publicMessage: "There is nothing here." },
   "http/method-not-allowed": {
     status: 405,
@@ -657,6 +662,26 @@ export const ERROR_CATALOG = {
   "http/conflict": {
     status: 409,
     publicMessage: "The request conflicts with the present state.",
+  },
+  "http/precondition-failed": {
+    status: 412,
+    publicMessage: "What was to be changed is not what If-Match names any more.",
+    advice: "Read it again, look whether the change still holds, and send it with the new ETag.",
+  },
+  "http/idempotency-mismatch": {
+    status: 409,
+    publicMessage: "The idempotency key belongs to another request.",
+    advice: "Use a new key for each thing that is to be made, and the same one only to send the same again.",
+  },
+  "http/idempotency-busy": {
+    status: 409,
+    publicMessage: "The request with this idempotency key is still being done.",
+    advice: "Send it again in a moment: the answer will be that of the first.",
+  },
+  "http/idempotency-unanswered": {
+    status: 409,
+    publicMessage: "The request with this idempotency key was done before, and its answer is not kept.",
+    advice: "Look whether it did what it should; then use a new key if it has to be done again.",
   },
   "http/payload-too-large": {
     status: 413,
@@ -1055,6 +1080,12 @@ export const ERROR_CATALOG = {
     status: 409,
     publicMessage: "There are as many notification channels as are kept.",
     advice: "Remove one first: tributary notify channels remove NAME.",
+  },
+  "coordinator/unknown-policy": { status: 404, publicMessage: "There is no such policy." },
+  "coordinator/too-many-policies": {
+    status: 409,
+    publicMessage: "There are as many policies as are kept.",
+    advice: "Remove one first: tributary policy remove NAME.",
   },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {

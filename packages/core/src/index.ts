@@ -35,6 +35,7 @@ export { systemEnv, type Env } from "./env.ts";
 export { ERROR_CATALOG, isErrorCode, type ErrorCode, type ErrorSpec } from "./error-catalog.ts";
 export { adviceOf, publicMessageOf, statusOf } from "./error-texts.ts";
 export { fromWire, toWire, type WireError } from "./error-wire.ts";
+export { fromProblem, PROBLEM_MEDIA_TYPE, problemType, toProblem, type Problem } from "./problem.ts";
 export { failure, toFailure, TributaryError, type ErrorDetail, type FailureOptions } from "./errors.ts";
 export {
   asDeviceId,

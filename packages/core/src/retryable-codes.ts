@@ -4,6 +4,7 @@ import type { ErrorCode } from "./error-catalog.ts";
 export const RETRYABLE_CODES: ReadonlySet<ErrorCode> = /* @__PURE__ */ new Set<ErrorCode>([
   "core/internal",
   "core/timeout",
+  "http/idempotency-busy",
   "tuf/expired",
   "tuf/hash-mismatch",
   "tuf/missing-metadata",

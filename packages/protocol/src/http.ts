@@ -33,19 +33,28 @@ export const CERTIFICATE_SCHEME = "Tributary";
 /** Header with the base64url signature over `uploadMessage`. */
 export const PROOF_HEADER = "tributary-proof";
 
-/** Body of every answer that is an error. */
-export const ErrorBody = Type.Object({
-  error: Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    detail: Type.Record(
+/** Body of every answer that is an error, `application/problem+json` (RFC 9457). */
+export const ProblemBody = Type.Object(
+  {
+    type: Type.String({ format: "uri-reference", description: "Where the code is explained" }),
+    title: Type.String({ description: "What is wrong, the same for every occurrence" }),
+    status: Type.Integer({ minimum: 400, maximum: 599 }),
+    detail: Type.Optional(Type.String({ description: "The data as a text" })),
+    instance: Type.Optional(
+      Type.String({ format: "uri-reference", description: "This answer, as the log names its request" }),
+    ),
+    code: Type.String({ description: "What programs go by; a code is never renamed or reused" }),
+    data: Type.Record(
       Type.String(),
       Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+      { description: "What it is about: a field, a limit, what was expected" },
     ),
-    retryable: Type.Boolean(),
-  }),
-});
-export type ErrorBody = Static<typeof ErrorBody>;
+    advice: Type.Optional(Type.String({ description: "What to do about it" })),
+    retryable: Type.Boolean({ description: "Whether the same request can succeed later" }),
+  },
+  { description: "An error (RFC 9457)" },
+);
+export type ProblemBody = Static<typeof ProblemBody>;
 
 /** `POST /v1/populations/:population/enrolments` */
 export const EnrolmentRequest = Type.Object(

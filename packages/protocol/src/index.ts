@@ -31,6 +31,22 @@ export {
   type AlertState,
 } from "./alert-view.ts";
 export {
+  parsePolicy,
+  Policy,
+  POLICY_OUTCOMES,
+  POLICY_SCHEMA,
+  POLICY_SCHEMA_ID,
+  PolicyDecisionList,
+  PolicyDecisionView,
+  PolicyList,
+  PolicyNameSchema,
+  PolicyView,
+  promotionRollout,
+  type PolicyOutcome,
+  type Promote,
+  type TrainOnDrift,
+} from "./policy.ts";
+export {
   DELIVERY_HEADER,
   DELIVERY_STATES,
   DeliveryList,
@@ -249,7 +265,7 @@ export {
   CertificateRequest,
   EnrolmentRequest,
   EnrolmentResponse,
-  ErrorBody,
+  ProblemBody,
   IssuerView,
   ModelList,
   ModelView,

@@ -17,6 +17,7 @@ import { modelRepository } from "./repositories/models.ts";
 import { notificationChannelRepository } from "./repositories/notification-channels.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
+import { policyDecisionRepository, policyRepository } from "./repositories/policies.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
@@ -27,6 +28,7 @@ import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
 import { versionStateRepository } from "./repositories/version-states.ts";
 import { versionRepository } from "./repositories/versions.ts";
+import { idempotentRequestRepository } from "./repositories/idempotent-requests.ts";
 import { withdrawalRepository } from "./repositories/withdrawals.ts";
 import type { Db } from "./rows.ts";
 
@@ -58,7 +60,10 @@ export function repositories(db: Db): MetadataRepositories {
     silences: silenceRepository(db),
     notificationChannels: notificationChannelRepository(db),
     deliveries: deliveryRepository(db),
+    policies: policyRepository(db),
+    policyDecisions: policyDecisionRepository(db),
     fleetHours: fleetHourRepository(db),
+    idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

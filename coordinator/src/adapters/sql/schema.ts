@@ -19,6 +19,7 @@ import type {
   FleetHourRecord,
   MeasurementRecord,
   ParticipationRecord,
+  PolicyDecisionRecord,
   RoundRecord,
   RolloutRecord,
   SilenceRecord,
@@ -286,6 +287,16 @@ export type WatchedDevicesTable = {
     : WatchedDeviceRecord[Column];
 };
 
+export interface IdempotentRequestsTable {
+  id: string;
+  request: string;
+  bodyDigest: string | null;
+  at: number;
+  status: number | null;
+  contentType: string | null;
+  body: string | null;
+}
+
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
 export interface AlertRulesTable {
@@ -327,6 +338,18 @@ export type DeliveriesTable = {
       : DeliveryRecord[Column];
 };
 
+export interface PoliciesTable {
+  name: string;
+  policy: JsonText;
+  changedAt: number;
+}
+
+export type PolicyDecisionsTable = {
+  -readonly [Column in keyof PolicyDecisionRecord]: Column extends "object" | "evidence"
+    ? JsonText
+    : PolicyDecisionRecord[Column];
+} & { id: Generated<number> };
+
 export type FleetHoursTable = { -readonly [Column in keyof FleetHourRecord]: FleetHourRecord[Column] };
 
 export interface Database {
@@ -366,7 +389,10 @@ export interface Database {
   silences: SilencesTable;
   notificationChannels: NotificationChannelsTable;
   deliveries: DeliveriesTable;
+  policies: PoliciesTable;
+  policyDecisions: PolicyDecisionsTable;
   fleetHours: FleetHoursTable;
+  idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

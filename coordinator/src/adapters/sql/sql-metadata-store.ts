@@ -108,8 +108,17 @@ class SqlMetadataStore implements MetadataStore {
   get deliveries() {
     return this.#repositories().deliveries;
   }
+  get policies() {
+    return this.#repositories().policies;
+  }
+  get policyDecisions() {
+    return this.#repositories().policyDecisions;
+  }
   get fleetHours() {
     return this.#repositories().fleetHours;
+  }
+  get idempotentRequests() {
+    return this.#repositories().idempotentRequests;
   }
   get optimizers() {
     return this.#repositories().optimizers;

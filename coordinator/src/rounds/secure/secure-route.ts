@@ -55,6 +55,7 @@ export function registerSecureRoutes(app: App, { clock, access, findRun }: Secur
       schema: {
         summary: "What a member of a secure cohort needs for a step",
         tags: ["bulk"],
+        security: [{ member: [] }],
         params: Type.Object(params),
         produces: ["application/octet-stream"],
       },
@@ -79,6 +80,7 @@ export function registerSecureRoutes(app: App, { clock, access, findRun }: Secur
       schema: {
         summary: "A member's answer to a step of secure aggregation",
         tags: ["bulk"],
+        security: [{ member: [] }],
         consumes: ["application/octet-stream"],
         params: Type.Object({ ...params, digest: DigestSchema }),
         response: { 202: UploadAccepted },

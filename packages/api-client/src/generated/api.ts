@@ -9,24 +9,7 @@ export interface paths {
             cookie?: never;
         };
         /** Metrics for Prometheus */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        get: operations["getMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -43,51 +26,13 @@ export interface paths {
             cookie?: never;
         };
         /** Bytes by their SHA-256 */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    digest: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        get: operations["getBlob"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         /** Bytes by their SHA-256 */
-        head: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    digest: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        head: operations["headBlob"];
         patch?: never;
         trace?: never;
     };
@@ -101,29 +46,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Store bytes, for example a data set for evaluation */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            digest: string;
-                            sizeBytes: number;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postBlobs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -138,26 +61,7 @@ export interface paths {
             cookie?: never;
         };
         /** TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    file: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        get: operations["getTufByFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -166,7 +70,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/targets/{*}": {
+    "/v1/targets/{path}": {
         parameters: {
             query?: never;
             header?: never;
@@ -174,26 +78,7 @@ export interface paths {
             cookie?: never;
         };
         /** A released target by its path, with its SHA-256 before the name: models/digits/<sha256>.stable.json */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    "*": string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        get: operations["getTarget"];
         put?: never;
         post?: never;
         delete?: never;
@@ -210,49 +95,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who signs each role of the release, and until when it is signed */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            roles: {
-                                role: string;
-                                model: string | null;
-                                online: boolean;
-                                threshold: number;
-                                keys: {
-                                    keyId: string;
-                                    scheme: string;
-                                    here: boolean;
-                                }[];
-                                version: number | null;
-                                expiresAt: string | null;
-                                expiresInDays: number | null;
-                                waiting: {
-                                    version: number;
-                                    reason: "renewal" | "change";
-                                    signatures: {
-                                        have: number;
-                                        need: number;
-                                    }[];
-                                } | null;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getKeys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -269,34 +112,7 @@ export interface paths {
             cookie?: never;
         };
         /** The public keys of a role */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    role: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            keys: {
-                                keyType: string;
-                                scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
-                                public: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getKeyKeys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -314,60 +130,7 @@ export interface paths {
         };
         get?: never;
         /** Give a role other keys or another threshold; it holds when the keys concerned have signed it */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    role: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        keys?: {
-                            keyType: string;
-                            scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
-                            public: string;
-                        }[];
-                        threshold?: number;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            role: string;
-                            model: string | null;
-                            online: boolean;
-                            threshold: number;
-                            keys: {
-                                keyId: string;
-                                scheme: string;
-                                here: boolean;
-                            }[];
-                            version: number | null;
-                            expiresAt: string | null;
-                            expiresInDays: number | null;
-                            waiting: {
-                                version: number;
-                                reason: "renewal" | "change";
-                                signatures: {
-                                    have: number;
-                                    need: number;
-                                }[];
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putKey"];
         post?: never;
         delete?: never;
         options?: never;
@@ -385,49 +148,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Make a new key here in the place of the role's keys that are here */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    role: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            role: string;
-                            model: string | null;
-                            online: boolean;
-                            threshold: number;
-                            keys: {
-                                keyId: string;
-                                scheme: string;
-                                here: boolean;
-                            }[];
-                            version: number | null;
-                            expiresAt: string | null;
-                            expiresInDays: number | null;
-                            waiting: {
-                                version: number;
-                                reason: "renewal" | "change";
-                                signatures: {
-                                    have: number;
-                                    need: number;
-                                }[];
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postKeyRotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -442,32 +163,7 @@ export interface paths {
             cookie?: never;
         };
         /** The next metadata of a role, which waits for signatures */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    role: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            role: string;
-                            version: number;
-                            file: string;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getKeyDraft"];
         put?: never;
         post?: never;
         delete?: never;
@@ -486,55 +182,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Add signatures to the metadata that waits; with enough of them it is released */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    role: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        file: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            role: string;
-                            model: string | null;
-                            online: boolean;
-                            threshold: number;
-                            keys: {
-                                keyId: string;
-                                scheme: string;
-                                here: boolean;
-                            }[];
-                            version: number | null;
-                            expiresAt: string | null;
-                            expiresInDays: number | null;
-                            waiting: {
-                                version: number;
-                                reason: "renewal" | "change";
-                                signatures: {
-                                    have: number;
-                                    need: number;
-                                }[];
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postKeySignatures"];
         delete?: never;
         options?: never;
         head?: never;
@@ -549,26 +197,24 @@ export interface paths {
             cookie?: never;
         };
         /** Server-sent events: round, task, version, suspicion, devices, reset; resumed by Last-Event-ID */
-        get: {
-            parameters: {
-                query?: {
-                    lastEventId?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
+        get: operations["getEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** This document (OpenAPI 3.1) */
+        get: operations["getOpenapiJson"];
         put?: never;
         post?: never;
         delete?: never;
@@ -587,44 +233,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Enrol a device: a certificate for its key against a token, or one of the app's own issuer as the token */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    population: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        token: string;
-                        publicKey: string;
-                        proof: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            certificate: string;
-                            deviceId: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            expiresAt: string;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postPopulationEnrolments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -642,30 +251,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Erase the record of the device that asks */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    population: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            erased: boolean;
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deletePopulationDevice"];
         options?: never;
         head?: never;
         patch?: never;
@@ -679,38 +265,7 @@ export interface paths {
             cookie?: never;
         };
         /** The head of the certificate log, now and as it was signed last */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            head: {
-                                /** @description Certificates in the log */
-                                treeSize: number;
-                                rootHash: string;
-                            };
-                            signed: {
-                                /** @description Certificates in the log */
-                                treeSize: number;
-                                rootHash: string;
-                                timestampVersion: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getCertificateLog"];
         put?: never;
         post?: never;
         delete?: never;
@@ -727,36 +282,7 @@ export interface paths {
             cookie?: never;
         };
         /** That a certificate is in the log: its inclusion path (RFC 9162, 2.1.3) */
-        get: {
-            parameters: {
-                query: {
-                    /** @description SHA-256 of 0x00 and the certificate */
-                    leafHash: string;
-                    treeSize?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @description Certificates in the log */
-                            index: number;
-                            /** @description Certificates in the log */
-                            treeSize: number;
-                            path: string[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getCertificateLogInclusion"];
         put?: never;
         post?: never;
         delete?: never;
@@ -773,31 +299,7 @@ export interface paths {
             cookie?: never;
         };
         /** That one state of the log continues another (RFC 9162, 2.1.4) */
-        get: {
-            parameters: {
-                query: {
-                    first: number;
-                    second: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            path: string[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getCertificateLogConsistency"];
         put?: never;
         post?: never;
         delete?: never;
@@ -814,33 +316,7 @@ export interface paths {
             cookie?: never;
         };
         /** Certificates in the order in which they were first presented */
-        get: {
-            parameters: {
-                query: {
-                    start: number;
-                    limit: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @description Certificates in the log */
-                            start: number;
-                            certificates: string[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getCertificateLogEntries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -857,110 +333,7 @@ export interface paths {
             cookie?: never;
         };
         /** What operators did and what was decided without them, newest first */
-        get: {
-            parameters: {
-                query: {
-                    actor?: "operator" | "coordinator" | "device";
-                    action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
-                    model?: string;
-                    version?: number;
-                    task?: string;
-                    round?: string;
-                    population?: string;
-                    /** @description A device's id, or its name in the log */
-                    device?: string;
-                    role?: string;
-                    channel?: string;
-                    alias?: string;
-                    rollout?: string;
-                    /** @description Of alerts */
-                    rule?: string;
-                    alert?: number;
-                    silence?: number;
-                    /** @description RFC 3339, UTC */
-                    since?: string;
-                    /** @description RFC 3339, UTC */
-                    until?: string;
-                    /** @description Records of smaller indices */
-                    before?: number;
-                    limit: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            records: {
-                                index: number;
-                                /** @description RFC 3339, UTC */
-                                at: string;
-                                actor: {
-                                    /** @enum {string} */
-                                    kind: "operator";
-                                    /**
-                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
-                                     * @enum {string}
-                                     */
-                                    via: "http" | "files" | "process";
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "coordinator";
-                                    task?: string;
-                                    round?: string;
-                                    rollout?: string;
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "device";
-                                };
-                                action: string;
-                                object: {
-                                    model?: string;
-                                    version?: number;
-                                    task?: string;
-                                    round?: string;
-                                    population?: string;
-                                    /** @description A pseudonym of the audit log: what leads from a device to it is forgotten with the device */
-                                    device?: string;
-                                    role?: string;
-                                    channel?: string;
-                                    alias?: string;
-                                    rollout?: string;
-                                    /** @description Of alerts */
-                                    rule?: string;
-                                    alert?: number;
-                                    silence?: number;
-                                };
-                                /** @description Digests stand for documents, and nothing is secret */
-                                detail: {
-                                    [key: string]: unknown;
-                                };
-                                /** @description The hash of the record before; 64 zeros in the first */
-                                previous: string;
-                                /** @description SHA-256 of the record without this field, in canonical JSON (RFC 8785) */
-                                hash: string;
-                            }[];
-                            head: {
-                                size: number;
-                                hash: string;
-                            };
-                            signed: {
-                                size: number;
-                                hash: string;
-                                timestampVersion: number;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -977,80 +350,7 @@ export interface paths {
             cookie?: never;
         };
         /** The audit log in its order: what its hashes are checked with */
-        get: {
-            parameters: {
-                query: {
-                    start: number;
-                    limit: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            start: number;
-                            records: {
-                                index: number;
-                                /** @description RFC 3339, UTC */
-                                at: string;
-                                actor: {
-                                    /** @enum {string} */
-                                    kind: "operator";
-                                    /**
-                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
-                                     * @enum {string}
-                                     */
-                                    via: "http" | "files" | "process";
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "coordinator";
-                                    task?: string;
-                                    round?: string;
-                                    rollout?: string;
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "device";
-                                };
-                                action: string;
-                                object: {
-                                    model?: string;
-                                    version?: number;
-                                    task?: string;
-                                    round?: string;
-                                    population?: string;
-                                    /** @description A pseudonym of the audit log: what leads from a device to it is forgotten with the device */
-                                    device?: string;
-                                    role?: string;
-                                    channel?: string;
-                                    alias?: string;
-                                    rollout?: string;
-                                    /** @description Of alerts */
-                                    rule?: string;
-                                    alert?: number;
-                                    silence?: number;
-                                };
-                                /** @description Digests stand for documents, and nothing is secret */
-                                detail: {
-                                    [key: string]: unknown;
-                                };
-                                /** @description The hash of the record before; 64 zeros in the first */
-                                previous: string;
-                                /** @description SHA-256 of the record without this field, in canonical JSON (RFC 8785) */
-                                hash: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAuditRecords"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1068,32 +368,7 @@ export interface paths {
         };
         get?: never;
         /** Report an update to a round */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    roundId: string;
-                    digest: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @enum {boolean} */
-                            accepted: true;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putRoundUpdate"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1109,28 +384,7 @@ export interface paths {
             cookie?: never;
         };
         /** What a member of a secure cohort needs for a step */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    roundId: string;
-                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                    member: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        get: operations["getSecureByRoundIdByStepByMember"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1148,34 +402,7 @@ export interface paths {
         };
         get?: never;
         /** A member's answer to a step of secure aggregation */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    roundId: string;
-                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                    member: number;
-                    digest: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @enum {boolean} */
-                            accepted: true;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putSecureByRoundIdByStepByMemberByDigest"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1191,47 +418,7 @@ export interface paths {
             cookie?: never;
         };
         /** When a task's next round may begin, and the devices that are willing, sit out or are not asked */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @description When the next round may begin; null: one is under way, or the task does not run */
-                            nextRoundAt: string | null;
-                            /** @description Rounds in a row that failed */
-                            failures: number;
-                            /** @description Devices that are willing */
-                            checkedIn: number;
-                            /** @description Of these, those that took part too recently or are suspected */
-                            sittingOut: number;
-                            /** @description Devices that are none of those the task asks, by the first rule they do not meet */
-                            ineligible: {
-                                engine?: number;
-                                memory?: number;
-                                battery?: number;
-                                network?: number;
-                                locale?: number;
-                                tags?: number;
-                                storage?: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTaskActivity"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1248,47 +435,7 @@ export interface paths {
             cookie?: never;
         };
         /** Devices in secure cohorts whose sums failed: the quarantined, then the most suspected */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            suspicions: {
-                                task: string;
-                                device: string;
-                                /** @description Cohorts with it that failed, or updates of it that were refused, since one held */
-                                points: number;
-                                /**
-                                 * @description quarantined: it takes no part until an operator releases it
-                                 * @enum {string}
-                                 */
-                                state: "suspected" | "quarantined" | "released";
-                                /** @description The last round that failed */
-                                roundId: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTaskSuspicions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1308,46 +455,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Release a device: it takes part again, and is not suspected */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                    device: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            task: string;
-                            device: string;
-                            /** @description Cohorts with it that failed, or updates of it that were refused, since one held */
-                            points: number;
-                            /**
-                             * @description quarantined: it takes no part until an operator releases it
-                             * @enum {string}
-                             */
-                            state: "suspected" | "quarantined" | "released";
-                            /** @description The last round that failed */
-                            roundId: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            at: string;
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deleteTaskSuspicion"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1361,57 +469,7 @@ export interface paths {
             cookie?: never;
         };
         /** The buffer of a task in buffered mode; null where rounds are synchronous */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            buffer: {
-                                bufferSize: number;
-                                updates: number;
-                                maxStaleness: number;
-                                head: number;
-                                liveBases: {
-                                    version: number;
-                                    staleness: number;
-                                    cohorts: number;
-                                    devices: number;
-                                    ready: number;
-                                }[];
-                                cohorts: {
-                                    roundId: string;
-                                    baseVersion: number;
-                                    staleness: number;
-                                    discount: number;
-                                    updates: number;
-                                    numExamples: number;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                    version: number | null;
-                                }[];
-                                superseded: number;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTaskBuffer"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1428,847 +486,7 @@ export interface paths {
             cookie?: never;
         };
         /** Everything that a version consists of, and how it came from its parent, by digest */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description A version's number, an alias, or "newest" */
-                    version: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            version: {
-                                model: string;
-                                version: number;
-                                parentVersion: number | null;
-                                roundId: string | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                weightsDigest: string;
-                                sizeBytes: number;
-                                int8SizeBytes: number;
-                                parameterCount: number;
-                                loss: number | null;
-                                accuracy: number | null;
-                                /** @description On held-out data: means over the examples, of confusion counts */
-                                metrics: {
-                                    [key: string]: number[];
-                                };
-                                cohort: number;
-                                numExamples: number;
-                                /** @description How it came from the updates of its round; null: it was published */
-                                strategy: {
-                                    name: string;
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                } | null;
-                                releasedAt: string | null;
-                                gate: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                                trust: {
-                                    compared: number;
-                                    trusted: number;
-                                    mean: number;
-                                    lowest: number;
-                                    highest: number;
-                                } | null;
-                                lineage: {
-                                    madeBy: {
-                                        /** @enum {string} */
-                                        kind: "operator";
-                                        /**
-                                         * @description http: with the operator's token; process: who runs the coordinator
-                                         * @enum {string}
-                                         */
-                                        via: "http" | "files" | "process";
-                                    } | {
-                                        /** @enum {string} */
-                                        kind: "task";
-                                        task: string;
-                                        plan: {
-                                            number: number;
-                                            digest: string;
-                                        };
-                                    };
-                                    /** @description Empty of a published version */
-                                    cohorts: {
-                                        round: string;
-                                        updates: number;
-                                        numExamples: number;
-                                        /** @description Versions since the one it was trained from; null: synchronous */
-                                        staleness: number | null;
-                                    }[];
-                                    evaluation: {
-                                        dataset: string;
-                                        examples: number;
-                                    } | null;
-                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                    intervals: {
-                                        [key: string]: {
-                                            lower: number;
-                                            upper: number;
-                                            confidence: number;
-                                        };
-                                    };
-                                    privacy: {
-                                        /** @description Null: no differential privacy bounds it */
-                                        epsilon: number | null;
-                                        /** @description Why epsilon is null */
-                                        reason: string | null;
-                                        /** @description Null: the coordinator saw each update, or there was none */
-                                        secureAggregation: {
-                                            /** @description Updates in any sum */
-                                            minimumCohort: number;
-                                        } | null;
-                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                        maxUpdateNorm: number | null;
-                                    };
-                                    code: {
-                                        /** @description Its version */
-                                        coordinator: string;
-                                    };
-                                    dataSchema: {
-                                        digest: string;
-                                        inputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        outputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        /** @description Of training examples; null of a published version */
-                                        labels: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[] | null;
-                                        /** @description How many have names */
-                                        classes: number | null;
-                                    };
-                                } | null;
-                            };
-                            /** @enum {string} */
-                            format: "onnx" | "tfjs";
-                            inputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                            outputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                            labels: string[] | null;
-                            processing: {
-                                inputs?: {
-                                    [key: string]: {
-                                        /** @enum {string} */
-                                        kind: "image";
-                                        /** @enum {string} */
-                                        layout: "nchw" | "nhwc";
-                                        /** @enum {string} */
-                                        channels: "rgb" | "bgr" | "gray";
-                                        /** @enum {string} */
-                                        fit: "cover" | "contain" | "stretch";
-                                        invert?: boolean;
-                                        mean?: number[];
-                                        standardDeviation?: number[];
-                                    } | {
-                                        /** @enum {string} */
-                                        kind: "text";
-                                        tokenizer: string;
-                                        maxTokens: number;
-                                        padId?: number;
-                                        mask?: string;
-                                        typeIds?: string;
-                                    };
-                                };
-                                output?: {
-                                    name: string;
-                                    /** @enum {string} */
-                                    activation: "softmax" | "sigmoid" | "none";
-                                    topK?: number;
-                                };
-                            } | null;
-                            parameters: {
-                                name: string;
-                                shape: number[];
-                            }[];
-                            graph: {
-                                digest: string;
-                                sizeBytes: number;
-                            };
-                            trainingGraph: {
-                                digest: string;
-                                sizeBytes: number;
-                            } | null;
-                            weights: {
-                                digest: string;
-                                sizeBytes: number;
-                            };
-                            int8: {
-                                digest: string;
-                                sizeBytes: number;
-                            };
-                            variants: {
-                                name: string;
-                                digest: string;
-                                sizeBytes: number;
-                            }[];
-                            step: {
-                                /** @enum {number} */
-                                formatVersion: 1;
-                                model: string;
-                                version: number;
-                                task: {
-                                    /**
-                                     * @description Of this document's form
-                                     * @default 1
-                                     * @enum {number}
-                                     */
-                                    formatVersion: 1;
-                                    name: string;
-                                    model: string;
-                                    /**
-                                     * @description Devices of this population are asked
-                                     * @default default
-                                     */
-                                    population: string;
-                                    /**
-                                     * @description Committed rounds after which the task is done; null: no end
-                                     * @default null
-                                     */
-                                    rounds: number | null;
-                                    /**
-                                     * @description When the task is done, beside its `rounds`
-                                     * @default {}
-                                     */
-                                    stop: {
-                                        /**
-                                         * @description Done when a round reaches it
-                                         * @default null
-                                         */
-                                        targetMetric: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            name: "loss" | "accuracy";
-                                            /** @description A loss at most, or an accuracy of at least, this */
-                                            value: number;
-                                        } | null;
-                                        /**
-                                         * @description Done so long after the task was created or last resumed
-                                         * @default null
-                                         */
-                                        elapsedMs: number | null;
-                                        /**
-                                         * @description Done when the best value is so many rounds old
-                                         * @default null
-                                         */
-                                        noImprovement: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            metric: "loss" | "accuracy";
-                                            /**
-                                             * @description Committed rounds without a new best
-                                             * @default 20
-                                             */
-                                            rounds: number;
-                                            /**
-                                             * @description A smaller change is no improvement
-                                             * @default 0
-                                             */
-                                            minimumChange: number;
-                                        } | null;
-                                    };
-                                    /**
-                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                     * @default train
-                                     * @enum {string}
-                                     */
-                                    kind: "train" | "evaluate" | "telemetry";
-                                    /**
-                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                     * @default null
-                                     */
-                                    candidate: string | number | null;
-                                    /**
-                                     * @description telemetry: what is counted besides runs; none named: all
-                                     * @default []
-                                     */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                    /**
-                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                     * @default null
-                                     */
-                                    reference: string | null;
-                                    /**
-                                     * @description train: what a version must show on held-out devices
-                                     * @default null
-                                     */
-                                    gate: {
-                                        /**
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Share of devices that measure and never train in this task
-                                         * @default 0.1
-                                         */
-                                        heldOutShare: number;
-                                        /**
-                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                         * @default 0
-                                         */
-                                        requiredImprovement: number;
-                                        /**
-                                         * @description With which the improvement has to be at least that
-                                         * @default 0.95
-                                         */
-                                        confidence: number;
-                                        /**
-                                         * @description Failures in a row after which the task pauses
-                                         * @default 5
-                                         */
-                                        patience: number;
-                                        /**
-                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                         * @default 16
-                                         */
-                                        minimumDevices: number;
-                                    } | null;
-                                    /**
-                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                     * @default every
-                                     * @enum {string}
-                                     */
-                                    release: "every" | "on-gate" | "manual";
-                                    /**
-                                     * @description Parameters that learn, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    trainable: string[];
-                                    /** @default {} */
-                                    loss: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    };
-                                    /**
-                                     * @description Losses on further outputs
-                                     * @default []
-                                     */
-                                    moreLosses: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    }[];
-                                    /**
-                                     * @description Measured on held-out data besides loss and accuracy
-                                     * @default []
-                                     */
-                                    metrics: {
-                                        /** @enum {string} */
-                                        kind: "topK" | "confusion" | "mae";
-                                        /** @description topK */
-                                        k?: number;
-                                    }[];
-                                    /**
-                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                     * @default as-exported
-                                     * @enum {string}
-                                     */
-                                    batchNormalization: "as-exported" | "frozen" | "federated";
-                                    /**
-                                     * @description Low-rank adapters: devices train and send only these
-                                     * @default null
-                                     */
-                                    adapters: {
-                                        /**
-                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                         * @default [
-                                         *       "*"
-                                         *     ]
-                                         */
-                                        targets: string[];
-                                        /**
-                                         * @description Columns between the two factors
-                                         * @default 8
-                                         */
-                                        rank: number;
-                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                        alpha?: number;
-                                        /**
-                                         * @description Train the second factor alone: only then is the mean of updates exact
-                                         * @default true
-                                         */
-                                        freezeA: boolean;
-                                    } | null;
-                                    /** @default {} */
-                                    local: {
-                                        /**
-                                         * @description Passes over the device's examples
-                                         * @default 1
-                                         */
-                                        epochs: number;
-                                        /**
-                                         * @description Examples a gradient step
-                                         * @default 10
-                                         */
-                                        batchSize: number;
-                                        /** @default 0.05 */
-                                        learningRate: number;
-                                        /**
-                                         * @description Most examples used a round
-                                         * @default 600
-                                         */
-                                        maxExamples: number;
-                                        /** @default {} */
-                                        learningRateSchedule: {
-                                            /**
-                                             * @description Changes by round
-                                             * @default constant
-                                             * @enum {string}
-                                             */
-                                            kind: "constant" | "step" | "exponential" | "cosine";
-                                            /** @description step: every everyRounds rounds; exponential: every round */
-                                            factor?: number;
-                                            /** @description step */
-                                            everyRounds?: number;
-                                            /** @description cosine: rounds until the end is reached */
-                                            totalRounds?: number;
-                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                            finalShare?: number;
-                                        };
-                                        /** @default {} */
-                                        optimizer: {
-                                            /**
-                                             * @description Of the devices; anew in every round
-                                             * @default sgd
-                                             * @enum {string}
-                                             */
-                                            kind: "sgd" | "momentum" | "adam" | "adamw";
-                                            /** @description momentum; 0.9 if left out */
-                                            momentum?: number;
-                                            /** @description momentum */
-                                            nesterov?: boolean;
-                                            /** @description adam, adamw; 0.9 if left out */
-                                            beta1?: number;
-                                            /** @description adam, adamw; 0.999 if left out */
-                                            beta2?: number;
-                                            /** @description adam, adamw; 1e-8 if left out */
-                                            epsilon?: number;
-                                            /** @description 0 if left out, of adamw 0.01 */
-                                            weightDecay?: number;
-                                        };
-                                        /** @default null */
-                                        clipGradientNorm: number | null;
-                                        /**
-                                         * @description Most steps of one run; fewer where they would take more than 30 ms
-                                         * @default 64
-                                         */
-                                        loopSteps: number;
-                                        /**
-                                         * @description FedProx's mu: holds devices close to the weights they began with
-                                         * @default null
-                                         */
-                                        proximalTerm: number | null;
-                                    };
-                                    /** @default {} */
-                                    cohort: {
-                                        /**
-                                         * @description Ready devices that form the cohort
-                                         * @default 24
-                                         */
-                                        goalCount: number;
-                                        /**
-                                         * @description Fewest updates a sum may hold
-                                         * @default 2
-                                         */
-                                        minimumCount: number;
-                                        /**
-                                         * @description Open offers per wanted device
-                                         * @default 1.3
-                                         */
-                                        overSelection: number;
-                                        /** @default 60000 */
-                                        trainDeadlineMs: number;
-                                        /** @default 20000 */
-                                        reportDeadlineMs: number;
-                                    };
-                                    /** @default {} */
-                                    mode: {
-                                        /**
-                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                         * @default synchronous
-                                         * @enum {string}
-                                         */
-                                        type: "synchronous" | "buffered";
-                                        /** @description buffered: K, the updates that make a version */
-                                        bufferSize?: number;
-                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                        maxStaleness?: number;
-                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                        concurrency?: number;
-                                    };
-                                    /** @default {} */
-                                    strategy: {
-                                        /**
-                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                         * @default fedAvg
-                                         */
-                                        name: string;
-                                        /**
-                                         * @description Of the strategy; what is left out gets its default
-                                         * @default {}
-                                         */
-                                        parameters: {
-                                            [key: string]: number;
-                                        };
-                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                        trustedDataset?: string;
-                                    };
-                                    /**
-                                     * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                     * @default int8
-                                     * @enum {string}
-                                     */
-                                    stepPrecision: "int8" | "int4" | "float32";
-                                    /**
-                                     * @description Who of the willing devices is asked
-                                     * @default {}
-                                     */
-                                    selection: {
-                                        /**
-                                         * @description Least time between two participations of a device
-                                         * @default 0
-                                         */
-                                        minimumSeparationMs: number;
-                                        /**
-                                         * @description Rounds of the task that a device sits out after each of its own
-                                         * @default 0
-                                         */
-                                        minimumSeparationRounds: number;
-                                        /**
-                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                         * @default 0.5
-                                         */
-                                        fairness: number;
-                                    };
-                                    /**
-                                     * @description Which devices may take part; they decide by themselves
-                                     * @default {}
-                                     */
-                                    eligibility: {
-                                        /**
-                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                         * @default []
-                                         */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                        /**
-                                         * @description Memory of the device, as coarsely as a browser tells it
-                                         * @default null
-                                         */
-                                        minMemoryMb: number | null;
-                                        /**
-                                         * @description Devices without a battery pass
-                                         * @default null
-                                         */
-                                        battery: {
-                                            /**
-                                             * @description Charging is enough, whatever the level
-                                             * @default true
-                                             */
-                                            charging: boolean;
-                                            /**
-                                             * @description Without charging, at least this full; 1: only when charging
-                                             * @default 1
-                                             */
-                                            minLevel: number;
-                                        } | null;
-                                        /**
-                                         * @description unmetered: no cellular network, and no wish to save data
-                                         * @default any
-                                         * @enum {string}
-                                         */
-                                        network: "any" | "unmetered";
-                                        /**
-                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                         * @default []
-                                         */
-                                        localeTags: string[];
-                                        /**
-                                         * @description Tags that the app gave the device: it has all of these
-                                         * @default []
-                                         */
-                                        tags: string[];
-                                        /**
-                                         * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                         * @enum {string}
-                                         */
-                                        storage?: "durable";
-                                        /**
-                                         * @description What a device is of which a rule asks something that its platform does not tell
-                                         * @default ineligible
-                                         * @enum {string}
-                                         */
-                                        whenUnknown: "ineligible" | "eligible";
-                                    };
-                                    /**
-                                     * @description When rounds may begin; null: at any time
-                                     * @default null
-                                     */
-                                    schedule: {
-                                        windows: {
-                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                            cron: string;
-                                            /** @description How long */
-                                            durationMs: number;
-                                        }[];
-                                        /**
-                                         * @description IANA name, such as Europe/Zurich
-                                         * @default UTC
-                                         */
-                                        timeZone: string;
-                                    } | null;
-                                    /**
-                                     * @description What follows abandoned rounds
-                                     * @default {}
-                                     */
-                                    retries: {
-                                        /**
-                                         * @description After so many in a row the task pauses itself; null: never
-                                         * @default 1000
-                                         */
-                                        maxConsecutiveFailures: number | null;
-                                        /**
-                                         * @description Before the second try; it doubles with each failure, with jitter
-                                         * @default 500
-                                         */
-                                        backoffMs: number;
-                                        /** @default 30000 */
-                                        maxBackoffMs: number;
-                                    };
-                                    /** @default 0 */
-                                    pauseBetweenRoundsMs: number;
-                                    /** @default {} */
-                                    evaluation: {
-                                        /** @default null */
-                                        dataset: string | null;
-                                        /** @default 200 */
-                                        batchSize: number;
-                                        /**
-                                         * @description On devices: what one example can say at most of the difference of two versions
-                                         * @default 10
-                                         */
-                                        maxLossDifference: number;
-                                    };
-                                    /**
-                                     * @description L2 norm the weights of an update may have
-                                     * @default 100
-                                     */
-                                    maxUpdateNorm: number;
-                                    /**
-                                     * @description Most that one running mean or variance may change in a round
-                                     * @default 100
-                                     */
-                                    maxStatisticChange: number;
-                                    /** @default {} */
-                                    secureAggregation: {
-                                        /**
-                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                         * @default on
-                                         * @enum {string}
-                                         */
-                                        mode: "on" | "off";
-                                        /**
-                                         * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                         * @default 16
-                                         */
-                                        minimumCohort: number;
-                                        /**
-                                         * @description Largest share of members that may be corrupt
-                                         * @default 0.05
-                                         */
-                                        corruption: number;
-                                        /**
-                                         * @description Largest share of members that may drop out
-                                         * @default 0.3
-                                         */
-                                        dropout: number;
-                                        /**
-                                         * @description Each of the five steps ends when all have answered, else then
-                                         * @default 10000
-                                         */
-                                        phaseDeadlineMs: number;
-                                        /**
-                                         * @description Bits of one rounded value of an update
-                                         * @default 16
-                                         */
-                                        valueBits: number;
-                                        /**
-                                         * @description Largest mean loss a device can tell
-                                         * @default 1000
-                                         */
-                                        maxExampleLoss: number;
-                                    };
-                                };
-                                strategy: {
-                                    name: string;
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                };
-                                plan: {
-                                    digest: string;
-                                    sizeBytes: number;
-                                };
-                                trainingRound: number;
-                                parent: {
-                                    version: number;
-                                    weights: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    };
-                                    int8: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    };
-                                };
-                                graph: {
-                                    digest: string;
-                                    sizeBytes: number;
-                                } | null;
-                                aggregate: {
-                                    digest: string;
-                                    sizeBytes: number;
-                                } | null;
-                                masked: boolean;
-                                before: {
-                                    state: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    };
-                                    residual: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    } | null;
-                                } | null;
-                                after: {
-                                    state: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    };
-                                    residual: {
-                                        digest: string;
-                                        sizeBytes: number;
-                                    } | null;
-                                } | null;
-                                weights: {
-                                    digest: string;
-                                    sizeBytes: number;
-                                };
-                                int8: {
-                                    digest: string;
-                                    sizeBytes: number;
-                                };
-                            } | null;
-                            missing: {
-                                /** @enum {string} */
-                                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
-                                /**
-                                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
-                                 * @enum {string}
-                                 */
-                                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelVersionFiles"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2287,57 +505,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Take the step that made a version again, from what is kept of it, and compare bit for bit */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description A version's number, an alias, or "newest" */
-                    version: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            version: number;
-                            /**
-                             * @description same: bit for bit; different: it came to something else; missing: it could not be tried
-                             * @enum {string}
-                             */
-                            result: "same" | "different" | "missing";
-                            /** @description What the step makes: as the version has it, and as it came out now */
-                            files: {
-                                /** @enum {string} */
-                                name: "weights" | "int8" | "optimizer" | "residual";
-                                expected: string | null;
-                                got: string | null;
-                            }[];
-                            missing: {
-                                /** @enum {string} */
-                                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
-                                /**
-                                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
-                                 * @enum {string}
-                                 */
-                                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
-                            }[];
-                            aggregate: string | null;
-                            /** @description Whether the members' updates were masked: then nobody saw one, and the sum cannot be made again. Where they were not, they are not kept either */
-                            masked: boolean;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelVersionReproduction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2352,101 +520,7 @@ export interface paths {
             cookie?: never;
         };
         /** What the devices of a task measured, round by round, newest first: sums over each cohort */
-        get: {
-            parameters: {
-                query: {
-                    limit: number;
-                };
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            measurements: {
-                                task: string;
-                                model: string;
-                                roundId: string;
-                                /** @enum {string} */
-                                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                version: number;
-                                candidate: number | null;
-                                devices: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                                counters: {
-                                    [key: string]: number;
-                                };
-                                histograms: {
-                                    [key: string]: {
-                                        edges: number[];
-                                        counts: number[];
-                                    };
-                                };
-                                comparison: {
-                                    loss: {
-                                        difference: number;
-                                        lower: number;
-                                        upper: number;
-                                        /** @description Two-sided, of the paired t-test with devices as clusters */
-                                        p: number;
-                                        designEffect: number | null;
-                                    } | null;
-                                    accuracy: {
-                                        difference: number;
-                                        lower: number;
-                                        upper: number;
-                                        lost: number;
-                                        gained: number;
-                                        /** @description Two-sided, of McNemar's test with devices as clusters */
-                                        p: number;
-                                    } | null;
-                                    confidence: number;
-                                } | null;
-                                /** @description telemetry: of predictions, labels, confidence and features, the one that drifted most first */
-                                drift: {
-                                    metric: string;
-                                    reference: {
-                                        /**
-                                         * @description The task's own data set, or the first round that measured
-                                         * @enum {string}
-                                         */
-                                        source: "dataset" | "measurement";
-                                        roundId: string | null;
-                                        version: number | null;
-                                        count: number;
-                                    };
-                                    count: number;
-                                    /** @description Population stability index, in nats */
-                                    psi: number;
-                                    /** @description Of samples of these sizes without drift, values independent of each other */
-                                    psiExpected: number;
-                                    /** @description Without drift the index is below this in 95 of 100 cases */
-                                    psiLimit: number;
-                                    ks: number | null;
-                                    ksExpected: number | null;
-                                    ksLimit: number | null;
-                                    /** @description Whether the index is above its limit */
-                                    beyondNoise: boolean;
-                                }[];
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTaskMeasurements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2463,38 +537,7 @@ export interface paths {
             cookie?: never;
         };
         /** The channels of a model and the versions that they point to */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            channels: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                releasedAt: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelChannels"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2511,41 +554,7 @@ export interface paths {
             cookie?: never;
         };
         /** The versions that a channel pointed to, what it was last moved to first */
-        get: {
-            parameters: {
-                query: {
-                    limit: number;
-                };
-                header?: never;
-                path: {
-                    model: string;
-                    channel: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            history: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                releasedAt: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelChannelHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2564,181 +573,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Move a channel to a version: devices that ask for the channel run it from here on */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /** @description A version's number, an alias, or "newest" */
-                        version: number | string;
-                        /**
-                         * @description Which channel is moved; one that is not there yet is made
-                         * @default stable
-                         */
-                        channel: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            version: number;
-                            parentVersion: number | null;
-                            roundId: string | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            weightsDigest: string;
-                            sizeBytes: number;
-                            int8SizeBytes: number;
-                            parameterCount: number;
-                            loss: number | null;
-                            accuracy: number | null;
-                            /** @description On held-out data: means over the examples, of confusion counts */
-                            metrics: {
-                                [key: string]: number[];
-                            };
-                            cohort: number;
-                            numExamples: number;
-                            /** @description How it came from the updates of its round; null: it was published */
-                            strategy: {
-                                name: string;
-                                parameters: {
-                                    [key: string]: number;
-                                };
-                            } | null;
-                            releasedAt: string | null;
-                            gate: {
-                                /**
-                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                 * @enum {string}
-                                 */
-                                result: "passed" | "failed" | "undecided";
-                                /** @enum {string} */
-                                metric: "loss" | "accuracy";
-                                reference: number;
-                                devices: number;
-                                examples: number;
-                                improvement: number | null;
-                                lower: number | null;
-                                upper: number | null;
-                                requiredImprovement: number;
-                                confidence: number;
-                                mcNemarP: number | null;
-                                roundId: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            trust: {
-                                compared: number;
-                                trusted: number;
-                                mean: number;
-                                lowest: number;
-                                highest: number;
-                            } | null;
-                            lineage: {
-                                madeBy: {
-                                    /** @enum {string} */
-                                    kind: "operator";
-                                    /**
-                                     * @description http: with the operator's token; process: who runs the coordinator
-                                     * @enum {string}
-                                     */
-                                    via: "http" | "files" | "process";
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "task";
-                                    task: string;
-                                    plan: {
-                                        number: number;
-                                        digest: string;
-                                    };
-                                };
-                                /** @description Empty of a published version */
-                                cohorts: {
-                                    round: string;
-                                    updates: number;
-                                    numExamples: number;
-                                    /** @description Versions since the one it was trained from; null: synchronous */
-                                    staleness: number | null;
-                                }[];
-                                evaluation: {
-                                    dataset: string;
-                                    examples: number;
-                                } | null;
-                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                intervals: {
-                                    [key: string]: {
-                                        lower: number;
-                                        upper: number;
-                                        confidence: number;
-                                    };
-                                };
-                                privacy: {
-                                    /** @description Null: no differential privacy bounds it */
-                                    epsilon: number | null;
-                                    /** @description Why epsilon is null */
-                                    reason: string | null;
-                                    /** @description Null: the coordinator saw each update, or there was none */
-                                    secureAggregation: {
-                                        /** @description Updates in any sum */
-                                        minimumCohort: number;
-                                    } | null;
-                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                    maxUpdateNorm: number | null;
-                                };
-                                code: {
-                                    /** @description Its version */
-                                    coordinator: string;
-                                };
-                                dataSchema: {
-                                    digest: string;
-                                    inputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    outputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    /** @description Of training examples; null of a published version */
-                                    labels: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[] | null;
-                                    /** @description How many have names */
-                                    classes: number | null;
-                                };
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelRelease"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2756,39 +591,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Remove a channel: devices on it stay on their version. stable cannot be removed */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    channel: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            channels: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                releasedAt: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deleteModelChannel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2802,38 +605,7 @@ export interface paths {
             cookie?: never;
         };
         /** What versions of a model are called */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            aliases: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                movedAt: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelAliases"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2851,79 +623,10 @@ export interface paths {
         };
         get?: never;
         /** Give a version a name, and take it from the version that had it */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    alias: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /** @description A version's number, an alias, or "newest" */
-                        version: number | string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            version: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            movedAt: string;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putModelAlias"];
         post?: never;
         /** Remove an alias; champion and newest cannot be removed */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    alias: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            aliases: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                movedAt: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deleteModelAlias"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2937,220 +640,7 @@ export interface paths {
             cookie?: never;
         };
         /** The card of a version: what is known of it. As Markdown where that is preferred */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description A version's number, an alias, or "newest" */
-                    version: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @enum {number} */
-                            formatVersion: 1;
-                            model: string;
-                            /** @enum {string} */
-                            format: "onnx" | "tfjs";
-                            inputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                            outputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                            /** @description Names of what it tells apart */
-                            classes: string[] | null;
-                            /** @description Forms that are derived of the version */
-                            variants: string[];
-                            channels: string[];
-                            aliases: string[];
-                            version: {
-                                model: string;
-                                version: number;
-                                parentVersion: number | null;
-                                roundId: string | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                weightsDigest: string;
-                                sizeBytes: number;
-                                int8SizeBytes: number;
-                                parameterCount: number;
-                                loss: number | null;
-                                accuracy: number | null;
-                                /** @description On held-out data: means over the examples, of confusion counts */
-                                metrics: {
-                                    [key: string]: number[];
-                                };
-                                cohort: number;
-                                numExamples: number;
-                                /** @description How it came from the updates of its round; null: it was published */
-                                strategy: {
-                                    name: string;
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                } | null;
-                                releasedAt: string | null;
-                                gate: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                                trust: {
-                                    compared: number;
-                                    trusted: number;
-                                    mean: number;
-                                    lowest: number;
-                                    highest: number;
-                                } | null;
-                                lineage: {
-                                    madeBy: {
-                                        /** @enum {string} */
-                                        kind: "operator";
-                                        /**
-                                         * @description http: with the operator's token; process: who runs the coordinator
-                                         * @enum {string}
-                                         */
-                                        via: "http" | "files" | "process";
-                                    } | {
-                                        /** @enum {string} */
-                                        kind: "task";
-                                        task: string;
-                                        plan: {
-                                            number: number;
-                                            digest: string;
-                                        };
-                                    };
-                                    /** @description Empty of a published version */
-                                    cohorts: {
-                                        round: string;
-                                        updates: number;
-                                        numExamples: number;
-                                        /** @description Versions since the one it was trained from; null: synchronous */
-                                        staleness: number | null;
-                                    }[];
-                                    evaluation: {
-                                        dataset: string;
-                                        examples: number;
-                                    } | null;
-                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                    intervals: {
-                                        [key: string]: {
-                                            lower: number;
-                                            upper: number;
-                                            confidence: number;
-                                        };
-                                    };
-                                    privacy: {
-                                        /** @description Null: no differential privacy bounds it */
-                                        epsilon: number | null;
-                                        /** @description Why epsilon is null */
-                                        reason: string | null;
-                                        /** @description Null: the coordinator saw each update, or there was none */
-                                        secureAggregation: {
-                                            /** @description Updates in any sum */
-                                            minimumCohort: number;
-                                        } | null;
-                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                        maxUpdateNorm: number | null;
-                                    };
-                                    code: {
-                                        /** @description Its version */
-                                        coordinator: string;
-                                    };
-                                    dataSchema: {
-                                        digest: string;
-                                        inputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        outputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        /** @description Of training examples; null of a published version */
-                                        labels: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[] | null;
-                                        /** @description How many have names */
-                                        classes: number | null;
-                                    };
-                                } | null;
-                            };
-                            /** @description Null: nobody wrote any */
-                            notes: {
-                                /**
-                                 * @description What it is for, and what it is not for
-                                 * @default
-                                 */
-                                intendedUse: string;
-                                /**
-                                 * @description Where it does badly, and what is known of bias
-                                 * @default
-                                 */
-                                limitations: string;
-                                /**
-                                 * @description A name, such as Apache-2.0
-                                 * @default
-                                 */
-                                licence: string;
-                                /**
-                                 * @description Who is asked and told
-                                 * @default []
-                                 */
-                                contacts: string[];
-                            } | null;
-                            updatedAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelVersionCard"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3167,30 +657,7 @@ export interface paths {
             cookie?: never;
         };
         /** The card of a version as Markdown */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description A version's number, an alias, or "newest" */
-                    version: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "text/markdown": string;
-                    };
-                };
-            };
-        };
+        get: operations["getModelVersionCardMd"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3207,126 +674,9 @@ export interface paths {
             cookie?: never;
         };
         /** What operators wrote on the cards of a model */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @description Null: nobody wrote any */
-                            notes: {
-                                /**
-                                 * @description What it is for, and what it is not for
-                                 * @default
-                                 */
-                                intendedUse: string;
-                                /**
-                                 * @description Where it does badly, and what is known of bias
-                                 * @default
-                                 */
-                                limitations: string;
-                                /**
-                                 * @description A name, such as Apache-2.0
-                                 * @default
-                                 */
-                                licence: string;
-                                /**
-                                 * @description Who is asked and told
-                                 * @default []
-                                 */
-                                contacts: string[];
-                            } | null;
-                            updatedAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelCardNotes"];
         /** Write on the cards of a model, in the place of what was there */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @description What it is for, and what it is not for
-                         * @default
-                         */
-                        intendedUse: string;
-                        /**
-                         * @description Where it does badly, and what is known of bias
-                         * @default
-                         */
-                        limitations: string;
-                        /**
-                         * @description A name, such as Apache-2.0
-                         * @default
-                         */
-                        licence: string;
-                        /**
-                         * @description Who is asked and told
-                         * @default []
-                         */
-                        contacts: string[];
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /** @description Null: nobody wrote any */
-                            notes: {
-                                /**
-                                 * @description What it is for, and what it is not for
-                                 * @default
-                                 */
-                                intendedUse: string;
-                                /**
-                                 * @description Where it does badly, and what is known of bias
-                                 * @default
-                                 */
-                                limitations: string;
-                                /**
-                                 * @description A name, such as Apache-2.0
-                                 * @default
-                                 */
-                                licence: string;
-                                /**
-                                 * @description Who is asked and told
-                                 * @default []
-                                 */
-                                contacts: string[];
-                            } | null;
-                            updatedAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putModelCardNotes"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3342,117 +692,9 @@ export interface paths {
             cookie?: never;
         };
         /** Which versions of a model can be downloaded, and why they stay */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            rule: {
-                                /**
-                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
-                                 * @default 20
-                                 */
-                                newest: number;
-                                /**
-                                 * @description What a channel pointed to within so many days stays
-                                 * @default 0
-                                 */
-                                releasedWithinDays: number;
-                                /**
-                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
-                                 * @default false
-                                 */
-                                deleteFiles: boolean;
-                            };
-                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
-                            offered: {
-                                version: number;
-                                reasons: ("newest" | "training" | "recently-released" | "channel" | "rollout" | "alias" | "gate" | "task" | "round" | "delta-base")[];
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelRetention"];
         /** Give a model another rule: what does not stay by it leaves the release at once, but for what devices may still need */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
-                         * @default 20
-                         */
-                        newest: number;
-                        /**
-                         * @description What a channel pointed to within so many days stays
-                         * @default 0
-                         */
-                        releasedWithinDays: number;
-                        /**
-                         * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
-                         * @default false
-                         */
-                        deleteFiles: boolean;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            rule: {
-                                /**
-                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
-                                 * @default 20
-                                 */
-                                newest: number;
-                                /**
-                                 * @description What a channel pointed to within so many days stays
-                                 * @default 0
-                                 */
-                                releasedWithinDays: number;
-                                /**
-                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
-                                 * @default false
-                                 */
-                                deleteFiles: boolean;
-                            };
-                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
-                            offered: {
-                                version: number;
-                                reasons: ("newest" | "training" | "recently-released" | "channel" | "rollout" | "alias" | "gate" | "task" | "round" | "delta-base")[];
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putModelRetention"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3468,629 +710,10 @@ export interface paths {
             cookie?: never;
         };
         /** Rollouts of a model, newest first, with what their gates find of treated and control devices */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            rollouts: {
-                                model: string;
-                                channel: string;
-                                /** @description Name of a rollout, never used twice within a model */
-                                rollout: string;
-                                /** @enum {string} */
-                                state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                    message: string;
-                                } | null;
-                                control: number;
-                                arms: {
-                                    name: string;
-                                    version: number;
-                                    /** @enum {string} */
-                                    state: "tried" | "withdrawn" | "released" | "not-released";
-                                    reason: {
-                                        /** @enum {string} */
-                                        code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                        message: string;
-                                    } | null;
-                                    devices: number;
-                                }[];
-                                steps: {
-                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                    percent: number;
-                                    /**
-                                     * @description The app's own; none: all devices
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description In it whatever the percentage
-                                     * @default []
-                                     */
-                                    devices: string[];
-                                    /** @default 3600000 */
-                                    minimumMs: number;
-                                    /**
-                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                     * @default 5
-                                     */
-                                    minimumDevices: number;
-                                    /**
-                                     * @description Pairs of cohorts by then, where a gate rests on sums
-                                     * @default 5
-                                     */
-                                    minimumCohorts: number;
-                                    /**
-                                     * @description When it may not pass by then the rollout is paused; null: never
-                                     * @default 604800000
-                                     */
-                                    deadlineMs: number | null;
-                                    share: number;
-                                    /** @enum {string} */
-                                    state: "passed" | "current" | "ahead" | "not-reached";
-                                    startedAt: string | null;
-                                    passedAt: string | null;
-                                }[];
-                                gates: {
-                                    /**
-                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                     * @enum {string}
-                                     */
-                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                    /**
-                                     * @description Worse by more than this is taken back
-                                     * @default 0.02
-                                     */
-                                    margin: number;
-                                    /**
-                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                     * @default no-harm
-                                     * @enum {string}
-                                     */
-                                    toPass: "no-harm" | "not-worse";
-                                    /** @description latency: runs of this many milliseconds and more are slow */
-                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                    /** @enum {string} */
-                                    evidence: "devices" | "cohorts";
-                                    alpha: number;
-                                    comparisons: {
-                                        arm: string;
-                                        treated: number | null;
-                                        control: number | null;
-                                        difference: number | null;
-                                        lower: number;
-                                        upper: number;
-                                        worse: number;
-                                        notWorse: number;
-                                        treatedCount: number;
-                                        controlCount: number;
-                                        /** @enum {string} */
-                                        verdict: "undecided" | "worse" | "not-worse";
-                                    }[];
-                                }[];
-                                waitsFor: string[];
-                                controlDevices: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                endedAt: string | null;
-                                spec: {
-                                    /**
-                                     * @default 1
-                                     * @enum {number}
-                                     */
-                                    formatVersion: 1;
-                                    /** @description Name of a rollout, never used twice within a model */
-                                    rollout?: string;
-                                    /** @default stable */
-                                    channel: string;
-                                    /** @default default */
-                                    population: string;
-                                    /** @description Versions that are tried against the channel's */
-                                    arms: {
-                                        name: string;
-                                        version: number;
-                                    }[];
-                                    /**
-                                     * @default [
-                                     *       {
-                                     *         "percent": 1
-                                     *       },
-                                     *       {
-                                     *         "percent": 10
-                                     *       },
-                                     *       {
-                                     *         "percent": 50
-                                     *       },
-                                     *       {
-                                     *         "percent": 100
-                                     *       }
-                                     *     ]
-                                     */
-                                    steps: {
-                                        /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                        percent: number;
-                                        /**
-                                         * @description The app's own; none: all devices
-                                         * @default []
-                                         */
-                                        tags: string[];
-                                        /**
-                                         * @description In it whatever the percentage
-                                         * @default []
-                                         */
-                                        devices: string[];
-                                        /** @default 3600000 */
-                                        minimumMs: number;
-                                        /**
-                                         * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                         * @default 5
-                                         */
-                                        minimumDevices: number;
-                                        /**
-                                         * @description Pairs of cohorts by then, where a gate rests on sums
-                                         * @default 5
-                                         */
-                                        minimumCohorts: number;
-                                        /**
-                                         * @description When it may not pass by then the rollout is paused; null: never
-                                         * @default 604800000
-                                         */
-                                        deadlineMs: number | null;
-                                    }[];
-                                    /**
-                                     * @default [
-                                     *       {
-                                     *         "metric": "crashes"
-                                     *       },
-                                     *       {
-                                     *         "metric": "self-checks"
-                                     *       },
-                                     *       {
-                                     *         "metric": "errors"
-                                     *       }
-                                     *     ]
-                                     */
-                                    gates: {
-                                        /**
-                                         * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                         * @enum {string}
-                                         */
-                                        metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                        /**
-                                         * @description Worse by more than this is taken back
-                                         * @default 0.02
-                                         */
-                                        margin: number;
-                                        /**
-                                         * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                         * @default no-harm
-                                         * @enum {string}
-                                         */
-                                        toPass: "no-harm" | "not-worse";
-                                        /** @description latency: runs of this many milliseconds and more are slow */
-                                        latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                        /**
-                                         * @description Left out: what devices tell where the metric is among it, else sums over cohorts
-                                         * @enum {string}
-                                         */
-                                        evidence?: "devices" | "cohorts";
-                                    }[];
-                                    /**
-                                     * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
-                                     * @default 0.05
-                                     */
-                                    falseAlarmRate: number;
-                                    /**
-                                     * @description How long a device is watched from its first report; then it counts, once
-                                     * @default 900000
-                                     */
-                                    observeMs: number;
-                                    /**
-                                     * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
-                                     * @default null
-                                     */
-                                    telemetryTask: string | null;
-                                    /** @description Least version of the runtime that the arms need */
-                                    runtime?: string;
-                                };
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelRollouts"];
         put?: never;
         /** Start a rollout: versions reach a channel's devices in steps, and are taken back where they do worse */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @default 1
-                         * @enum {number}
-                         */
-                        formatVersion: 1;
-                        /** @description Name of a rollout, never used twice within a model */
-                        rollout?: string;
-                        /** @default stable */
-                        channel: string;
-                        /** @default default */
-                        population: string;
-                        /** @description Versions that are tried against the channel's */
-                        arms: {
-                            name: string;
-                            version: number;
-                        }[];
-                        /**
-                         * @default [
-                         *       {
-                         *         "percent": 1
-                         *       },
-                         *       {
-                         *         "percent": 10
-                         *       },
-                         *       {
-                         *         "percent": 50
-                         *       },
-                         *       {
-                         *         "percent": 100
-                         *       }
-                         *     ]
-                         */
-                        steps: {
-                            /** @description Of the devices with one of the tags, in hundredths of a percent */
-                            percent: number;
-                            /**
-                             * @description The app's own; none: all devices
-                             * @default []
-                             */
-                            tags: string[];
-                            /**
-                             * @description In it whatever the percentage
-                             * @default []
-                             */
-                            devices: string[];
-                            /** @default 3600000 */
-                            minimumMs: number;
-                            /**
-                             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                             * @default 5
-                             */
-                            minimumDevices: number;
-                            /**
-                             * @description Pairs of cohorts by then, where a gate rests on sums
-                             * @default 5
-                             */
-                            minimumCohorts: number;
-                            /**
-                             * @description When it may not pass by then the rollout is paused; null: never
-                             * @default 604800000
-                             */
-                            deadlineMs: number | null;
-                        }[];
-                        /**
-                         * @default [
-                         *       {
-                         *         "metric": "crashes"
-                         *       },
-                         *       {
-                         *         "metric": "self-checks"
-                         *       },
-                         *       {
-                         *         "metric": "errors"
-                         *       }
-                         *     ]
-                         */
-                        gates: {
-                            /**
-                             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                             * @enum {string}
-                             */
-                            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                            /**
-                             * @description Worse by more than this is taken back
-                             * @default 0.02
-                             */
-                            margin: number;
-                            /**
-                             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                             * @default no-harm
-                             * @enum {string}
-                             */
-                            toPass: "no-harm" | "not-worse";
-                            /** @description latency: runs of this many milliseconds and more are slow */
-                            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                            /**
-                             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
-                             * @enum {string}
-                             */
-                            evidence?: "devices" | "cohorts";
-                        }[];
-                        /**
-                         * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
-                         * @default 0.05
-                         */
-                        falseAlarmRate: number;
-                        /**
-                         * @description How long a device is watched from its first report; then it counts, once
-                         * @default 900000
-                         */
-                        observeMs: number;
-                        /**
-                         * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
-                         * @default null
-                         */
-                        telemetryTask: string | null;
-                        /** @description Least version of the runtime that the arms need */
-                        runtime?: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            channel: string;
-                            /** @description Name of a rollout, never used twice within a model */
-                            rollout: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                message: string;
-                            } | null;
-                            control: number;
-                            arms: {
-                                name: string;
-                                version: number;
-                                /** @enum {string} */
-                                state: "tried" | "withdrawn" | "released" | "not-released";
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                    message: string;
-                                } | null;
-                                devices: number;
-                            }[];
-                            steps: {
-                                /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                percent: number;
-                                /**
-                                 * @description The app's own; none: all devices
-                                 * @default []
-                                 */
-                                tags: string[];
-                                /**
-                                 * @description In it whatever the percentage
-                                 * @default []
-                                 */
-                                devices: string[];
-                                /** @default 3600000 */
-                                minimumMs: number;
-                                /**
-                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                 * @default 5
-                                 */
-                                minimumDevices: number;
-                                /**
-                                 * @description Pairs of cohorts by then, where a gate rests on sums
-                                 * @default 5
-                                 */
-                                minimumCohorts: number;
-                                /**
-                                 * @description When it may not pass by then the rollout is paused; null: never
-                                 * @default 604800000
-                                 */
-                                deadlineMs: number | null;
-                                share: number;
-                                /** @enum {string} */
-                                state: "passed" | "current" | "ahead" | "not-reached";
-                                startedAt: string | null;
-                                passedAt: string | null;
-                            }[];
-                            gates: {
-                                /**
-                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                 * @enum {string}
-                                 */
-                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                /**
-                                 * @description Worse by more than this is taken back
-                                 * @default 0.02
-                                 */
-                                margin: number;
-                                /**
-                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                 * @default no-harm
-                                 * @enum {string}
-                                 */
-                                toPass: "no-harm" | "not-worse";
-                                /** @description latency: runs of this many milliseconds and more are slow */
-                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                /** @enum {string} */
-                                evidence: "devices" | "cohorts";
-                                alpha: number;
-                                comparisons: {
-                                    arm: string;
-                                    treated: number | null;
-                                    control: number | null;
-                                    difference: number | null;
-                                    lower: number;
-                                    upper: number;
-                                    worse: number;
-                                    notWorse: number;
-                                    treatedCount: number;
-                                    controlCount: number;
-                                    /** @enum {string} */
-                                    verdict: "undecided" | "worse" | "not-worse";
-                                }[];
-                            }[];
-                            waitsFor: string[];
-                            controlDevices: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            endedAt: string | null;
-                            spec: {
-                                /**
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                /** @description Name of a rollout, never used twice within a model */
-                                rollout?: string;
-                                /** @default stable */
-                                channel: string;
-                                /** @default default */
-                                population: string;
-                                /** @description Versions that are tried against the channel's */
-                                arms: {
-                                    name: string;
-                                    version: number;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "percent": 1
-                                 *       },
-                                 *       {
-                                 *         "percent": 10
-                                 *       },
-                                 *       {
-                                 *         "percent": 50
-                                 *       },
-                                 *       {
-                                 *         "percent": 100
-                                 *       }
-                                 *     ]
-                                 */
-                                steps: {
-                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                    percent: number;
-                                    /**
-                                     * @description The app's own; none: all devices
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description In it whatever the percentage
-                                     * @default []
-                                     */
-                                    devices: string[];
-                                    /** @default 3600000 */
-                                    minimumMs: number;
-                                    /**
-                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                     * @default 5
-                                     */
-                                    minimumDevices: number;
-                                    /**
-                                     * @description Pairs of cohorts by then, where a gate rests on sums
-                                     * @default 5
-                                     */
-                                    minimumCohorts: number;
-                                    /**
-                                     * @description When it may not pass by then the rollout is paused; null: never
-                                     * @default 604800000
-                                     */
-                                    deadlineMs: number | null;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "metric": "crashes"
-                                 *       },
-                                 *       {
-                                 *         "metric": "self-checks"
-                                 *       },
-                                 *       {
-                                 *         "metric": "errors"
-                                 *       }
-                                 *     ]
-                                 */
-                                gates: {
-                                    /**
-                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                     * @enum {string}
-                                     */
-                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                    /**
-                                     * @description Worse by more than this is taken back
-                                     * @default 0.02
-                                     */
-                                    margin: number;
-                                    /**
-                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                     * @default no-harm
-                                     * @enum {string}
-                                     */
-                                    toPass: "no-harm" | "not-worse";
-                                    /** @description latency: runs of this many milliseconds and more are slow */
-                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                    /**
-                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
-                                     * @enum {string}
-                                     */
-                                    evidence?: "devices" | "cohorts";
-                                }[];
-                                /**
-                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
-                                 * @default 0.05
-                                 */
-                                falseAlarmRate: number;
-                                /**
-                                 * @description How long a device is watched from its first report; then it counts, once
-                                 * @default 900000
-                                 */
-                                observeMs: number;
-                                /**
-                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
-                                 * @default null
-                                 */
-                                telemetryTask: string | null;
-                                /** @description Least version of the runtime that the arms need */
-                                runtime?: string;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelRollouts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4105,256 +728,7 @@ export interface paths {
             cookie?: never;
         };
         /** One rollout */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description Name of a rollout, never used twice within a model */
-                    rollout: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            channel: string;
-                            /** @description Name of a rollout, never used twice within a model */
-                            rollout: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                message: string;
-                            } | null;
-                            control: number;
-                            arms: {
-                                name: string;
-                                version: number;
-                                /** @enum {string} */
-                                state: "tried" | "withdrawn" | "released" | "not-released";
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                    message: string;
-                                } | null;
-                                devices: number;
-                            }[];
-                            steps: {
-                                /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                percent: number;
-                                /**
-                                 * @description The app's own; none: all devices
-                                 * @default []
-                                 */
-                                tags: string[];
-                                /**
-                                 * @description In it whatever the percentage
-                                 * @default []
-                                 */
-                                devices: string[];
-                                /** @default 3600000 */
-                                minimumMs: number;
-                                /**
-                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                 * @default 5
-                                 */
-                                minimumDevices: number;
-                                /**
-                                 * @description Pairs of cohorts by then, where a gate rests on sums
-                                 * @default 5
-                                 */
-                                minimumCohorts: number;
-                                /**
-                                 * @description When it may not pass by then the rollout is paused; null: never
-                                 * @default 604800000
-                                 */
-                                deadlineMs: number | null;
-                                share: number;
-                                /** @enum {string} */
-                                state: "passed" | "current" | "ahead" | "not-reached";
-                                startedAt: string | null;
-                                passedAt: string | null;
-                            }[];
-                            gates: {
-                                /**
-                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                 * @enum {string}
-                                 */
-                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                /**
-                                 * @description Worse by more than this is taken back
-                                 * @default 0.02
-                                 */
-                                margin: number;
-                                /**
-                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                 * @default no-harm
-                                 * @enum {string}
-                                 */
-                                toPass: "no-harm" | "not-worse";
-                                /** @description latency: runs of this many milliseconds and more are slow */
-                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                /** @enum {string} */
-                                evidence: "devices" | "cohorts";
-                                alpha: number;
-                                comparisons: {
-                                    arm: string;
-                                    treated: number | null;
-                                    control: number | null;
-                                    difference: number | null;
-                                    lower: number;
-                                    upper: number;
-                                    worse: number;
-                                    notWorse: number;
-                                    treatedCount: number;
-                                    controlCount: number;
-                                    /** @enum {string} */
-                                    verdict: "undecided" | "worse" | "not-worse";
-                                }[];
-                            }[];
-                            waitsFor: string[];
-                            controlDevices: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            endedAt: string | null;
-                            spec: {
-                                /**
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                /** @description Name of a rollout, never used twice within a model */
-                                rollout?: string;
-                                /** @default stable */
-                                channel: string;
-                                /** @default default */
-                                population: string;
-                                /** @description Versions that are tried against the channel's */
-                                arms: {
-                                    name: string;
-                                    version: number;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "percent": 1
-                                 *       },
-                                 *       {
-                                 *         "percent": 10
-                                 *       },
-                                 *       {
-                                 *         "percent": 50
-                                 *       },
-                                 *       {
-                                 *         "percent": 100
-                                 *       }
-                                 *     ]
-                                 */
-                                steps: {
-                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                    percent: number;
-                                    /**
-                                     * @description The app's own; none: all devices
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description In it whatever the percentage
-                                     * @default []
-                                     */
-                                    devices: string[];
-                                    /** @default 3600000 */
-                                    minimumMs: number;
-                                    /**
-                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                     * @default 5
-                                     */
-                                    minimumDevices: number;
-                                    /**
-                                     * @description Pairs of cohorts by then, where a gate rests on sums
-                                     * @default 5
-                                     */
-                                    minimumCohorts: number;
-                                    /**
-                                     * @description When it may not pass by then the rollout is paused; null: never
-                                     * @default 604800000
-                                     */
-                                    deadlineMs: number | null;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "metric": "crashes"
-                                 *       },
-                                 *       {
-                                 *         "metric": "self-checks"
-                                 *       },
-                                 *       {
-                                 *         "metric": "errors"
-                                 *       }
-                                 *     ]
-                                 */
-                                gates: {
-                                    /**
-                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                     * @enum {string}
-                                     */
-                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                    /**
-                                     * @description Worse by more than this is taken back
-                                     * @default 0.02
-                                     */
-                                    margin: number;
-                                    /**
-                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                     * @default no-harm
-                                     * @enum {string}
-                                     */
-                                    toPass: "no-harm" | "not-worse";
-                                    /** @description latency: runs of this many milliseconds and more are slow */
-                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                    /**
-                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
-                                     * @enum {string}
-                                     */
-                                    evidence?: "devices" | "cohorts";
-                                }[];
-                                /**
-                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
-                                 * @default 0.05
-                                 */
-                                falseAlarmRate: number;
-                                /**
-                                 * @description How long a device is watched from its first report; then it counts, once
-                                 * @default 900000
-                                 */
-                                observeMs: number;
-                                /**
-                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
-                                 * @default null
-                                 */
-                                telemetryTask: string | null;
-                                /** @description Least version of the runtime that the arms need */
-                                runtime?: string;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelRollout"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4373,268 +747,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Pause a rollout, let it go on, end it, take it back, or release one of its arms */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description Name of a rollout, never used twice within a model */
-                    rollout: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @description abort: ends it, and withdraws nothing; rollback: ends it, and withdraws its arms; promote: ends it, and moves the channel to an arm
-                         * @enum {string}
-                         */
-                        action: "pause" | "resume" | "abort" | "rollback" | "promote";
-                        reason?: string;
-                        arm?: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            channel: string;
-                            /** @description Name of a rollout, never used twice within a model */
-                            rollout: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                message: string;
-                            } | null;
-                            control: number;
-                            arms: {
-                                name: string;
-                                version: number;
-                                /** @enum {string} */
-                                state: "tried" | "withdrawn" | "released" | "not-released";
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
-                                    message: string;
-                                } | null;
-                                devices: number;
-                            }[];
-                            steps: {
-                                /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                percent: number;
-                                /**
-                                 * @description The app's own; none: all devices
-                                 * @default []
-                                 */
-                                tags: string[];
-                                /**
-                                 * @description In it whatever the percentage
-                                 * @default []
-                                 */
-                                devices: string[];
-                                /** @default 3600000 */
-                                minimumMs: number;
-                                /**
-                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                 * @default 5
-                                 */
-                                minimumDevices: number;
-                                /**
-                                 * @description Pairs of cohorts by then, where a gate rests on sums
-                                 * @default 5
-                                 */
-                                minimumCohorts: number;
-                                /**
-                                 * @description When it may not pass by then the rollout is paused; null: never
-                                 * @default 604800000
-                                 */
-                                deadlineMs: number | null;
-                                share: number;
-                                /** @enum {string} */
-                                state: "passed" | "current" | "ahead" | "not-reached";
-                                startedAt: string | null;
-                                passedAt: string | null;
-                            }[];
-                            gates: {
-                                /**
-                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                 * @enum {string}
-                                 */
-                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                /**
-                                 * @description Worse by more than this is taken back
-                                 * @default 0.02
-                                 */
-                                margin: number;
-                                /**
-                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                 * @default no-harm
-                                 * @enum {string}
-                                 */
-                                toPass: "no-harm" | "not-worse";
-                                /** @description latency: runs of this many milliseconds and more are slow */
-                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                /** @enum {string} */
-                                evidence: "devices" | "cohorts";
-                                alpha: number;
-                                comparisons: {
-                                    arm: string;
-                                    treated: number | null;
-                                    control: number | null;
-                                    difference: number | null;
-                                    lower: number;
-                                    upper: number;
-                                    worse: number;
-                                    notWorse: number;
-                                    treatedCount: number;
-                                    controlCount: number;
-                                    /** @enum {string} */
-                                    verdict: "undecided" | "worse" | "not-worse";
-                                }[];
-                            }[];
-                            waitsFor: string[];
-                            controlDevices: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            endedAt: string | null;
-                            spec: {
-                                /**
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                /** @description Name of a rollout, never used twice within a model */
-                                rollout?: string;
-                                /** @default stable */
-                                channel: string;
-                                /** @default default */
-                                population: string;
-                                /** @description Versions that are tried against the channel's */
-                                arms: {
-                                    name: string;
-                                    version: number;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "percent": 1
-                                 *       },
-                                 *       {
-                                 *         "percent": 10
-                                 *       },
-                                 *       {
-                                 *         "percent": 50
-                                 *       },
-                                 *       {
-                                 *         "percent": 100
-                                 *       }
-                                 *     ]
-                                 */
-                                steps: {
-                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
-                                    percent: number;
-                                    /**
-                                     * @description The app's own; none: all devices
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description In it whatever the percentage
-                                     * @default []
-                                     */
-                                    devices: string[];
-                                    /** @default 3600000 */
-                                    minimumMs: number;
-                                    /**
-                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
-                                     * @default 5
-                                     */
-                                    minimumDevices: number;
-                                    /**
-                                     * @description Pairs of cohorts by then, where a gate rests on sums
-                                     * @default 5
-                                     */
-                                    minimumCohorts: number;
-                                    /**
-                                     * @description When it may not pass by then the rollout is paused; null: never
-                                     * @default 604800000
-                                     */
-                                    deadlineMs: number | null;
-                                }[];
-                                /**
-                                 * @default [
-                                 *       {
-                                 *         "metric": "crashes"
-                                 *       },
-                                 *       {
-                                 *         "metric": "self-checks"
-                                 *       },
-                                 *       {
-                                 *         "metric": "errors"
-                                 *       }
-                                 *     ]
-                                 */
-                                gates: {
-                                    /**
-                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
-                                     * @enum {string}
-                                     */
-                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
-                                    /**
-                                     * @description Worse by more than this is taken back
-                                     * @default 0.02
-                                     */
-                                    margin: number;
-                                    /**
-                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
-                                     * @default no-harm
-                                     * @enum {string}
-                                     */
-                                    toPass: "no-harm" | "not-worse";
-                                    /** @description latency: runs of this many milliseconds and more are slow */
-                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
-                                    /**
-                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
-                                     * @enum {string}
-                                     */
-                                    evidence?: "devices" | "cohorts";
-                                }[];
-                                /**
-                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
-                                 * @default 0.05
-                                 */
-                                falseAlarmRate: number;
-                                /**
-                                 * @description How long a device is watched from its first report; then it counts, once
-                                 * @default 900000
-                                 */
-                                observeMs: number;
-                                /**
-                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
-                                 * @default null
-                                 */
-                                telemetryTask: string | null;
-                                /** @description Least version of the runtime that the arms need */
-                                runtime?: string;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelRolloutState"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4649,39 +762,7 @@ export interface paths {
             cookie?: never;
         };
         /** Versions that no device runs any more, newest first */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            withdrawals: {
-                                model: string;
-                                version: number;
-                                reason: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelWithdrawals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4700,44 +781,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Withdraw a version: no device runs it any more, channels on it go back to the last good one, and it is offered to none again */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    version: number;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        reason: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            version: number;
-                            reason: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            at: string;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelVersionWithdrawal"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4752,90 +796,7 @@ export interface paths {
             cookie?: never;
         };
         /** Alerts: what fires first, then what is pending, then what has resolved, the newest first */
-        get: {
-            parameters: {
-                query: {
-                    state?: "pending" | "firing" | "resolved";
-                    rule?: string;
-                    model?: string;
-                    task?: string;
-                    /** @description Resolved alerts with a smaller id */
-                    before?: number;
-                    limit: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            alerts: {
-                                id: number;
-                                rule: string;
-                                /** @enum {string} */
-                                kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                                /** @enum {string} */
-                                severity: "info" | "warning" | "critical";
-                                /** @enum {string} */
-                                state: "pending" | "firing" | "resolved";
-                                subject: {
-                                    model?: string;
-                                    version?: number;
-                                    task?: string;
-                                    channel?: string;
-                                    rollout?: string;
-                                    metric?: string;
-                                    role?: string;
-                                    code?: string;
-                                };
-                                /** @description What was found, in the unit of the threshold */
-                                value: number | null;
-                                threshold: number | null;
-                                /** @description One sentence: what is wrong */
-                                summary: string;
-                                /** @description One sentence: what to do */
-                                advice: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                pendingSince: string;
-                                firingSince: string | null;
-                                resolvedAt: string | null;
-                                acknowledgement: {
-                                    by: string;
-                                    comment: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                                /** @description Null: no silence holds for it now */
-                                silencedUntil: string | null;
-                                /** @description When its last notification was sent off */
-                                toldAt: string | null;
-                            }[];
-                            counts: {
-                                firing: number;
-                                /** @description Of those that fire */
-                                critical: number;
-                                pending: number;
-                                /** @description Of those that fire, neither acknowledged nor silenced */
-                                unacknowledged: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAlerts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4852,74 +813,7 @@ export interface paths {
             cookie?: never;
         };
         /** One alert */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    alert: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: number;
-                            rule: string;
-                            /** @enum {string} */
-                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            /** @enum {string} */
-                            severity: "info" | "warning" | "critical";
-                            /** @enum {string} */
-                            state: "pending" | "firing" | "resolved";
-                            subject: {
-                                model?: string;
-                                version?: number;
-                                task?: string;
-                                channel?: string;
-                                rollout?: string;
-                                metric?: string;
-                                role?: string;
-                                code?: string;
-                            };
-                            /** @description What was found, in the unit of the threshold */
-                            value: number | null;
-                            threshold: number | null;
-                            /** @description One sentence: what is wrong */
-                            summary: string;
-                            /** @description One sentence: what to do */
-                            advice: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            pendingSince: string;
-                            firingSince: string | null;
-                            resolvedAt: string | null;
-                            acknowledgement: {
-                                by: string;
-                                comment: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            /** @description Null: no silence holds for it now */
-                            silencedUntil: string | null;
-                            /** @description When its last notification was sent off */
-                            toldAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAlert"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4938,152 +832,9 @@ export interface paths {
         get?: never;
         put?: never;
         /** Say that somebody has seen an alert that fires: it is not told again */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    alert: number;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /** @description Who has seen it */
-                        by?: string;
-                        /** @default  */
-                        comment: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: number;
-                            rule: string;
-                            /** @enum {string} */
-                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            /** @enum {string} */
-                            severity: "info" | "warning" | "critical";
-                            /** @enum {string} */
-                            state: "pending" | "firing" | "resolved";
-                            subject: {
-                                model?: string;
-                                version?: number;
-                                task?: string;
-                                channel?: string;
-                                rollout?: string;
-                                metric?: string;
-                                role?: string;
-                                code?: string;
-                            };
-                            /** @description What was found, in the unit of the threshold */
-                            value: number | null;
-                            threshold: number | null;
-                            /** @description One sentence: what is wrong */
-                            summary: string;
-                            /** @description One sentence: what to do */
-                            advice: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            pendingSince: string;
-                            firingSince: string | null;
-                            resolvedAt: string | null;
-                            acknowledgement: {
-                                by: string;
-                                comment: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            /** @description Null: no silence holds for it now */
-                            silencedUntil: string | null;
-                            /** @description When its last notification was sent off */
-                            toldAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postAlertAcknowledgement"];
         /** Take an acknowledgement back */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    alert: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: number;
-                            rule: string;
-                            /** @enum {string} */
-                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            /** @enum {string} */
-                            severity: "info" | "warning" | "critical";
-                            /** @enum {string} */
-                            state: "pending" | "firing" | "resolved";
-                            subject: {
-                                model?: string;
-                                version?: number;
-                                task?: string;
-                                channel?: string;
-                                rollout?: string;
-                                metric?: string;
-                                role?: string;
-                                code?: string;
-                            };
-                            /** @description What was found, in the unit of the threshold */
-                            value: number | null;
-                            threshold: number | null;
-                            /** @description One sentence: what is wrong */
-                            summary: string;
-                            /** @description One sentence: what to do */
-                            advice: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            pendingSince: string;
-                            firingSince: string | null;
-                            resolvedAt: string | null;
-                            acknowledgement: {
-                                by: string;
-                                comment: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            /** @description Null: no silence holds for it now */
-                            silencedUntil: string | null;
-                            /** @description When its last notification was sent off */
-                            toldAt: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deleteAlertAcknowledgement"];
         options?: never;
         head?: never;
         patch?: never;
@@ -5097,117 +848,10 @@ export interface paths {
             cookie?: never;
         };
         /** Silences: those that have not ended first */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            silences: {
-                                id: number;
-                                matcher: {
-                                    rule?: string;
-                                    /** @enum {string} */
-                                    kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                                    model?: string;
-                                    task?: string;
-                                };
-                                /** @enum {string} */
-                                state: "ahead" | "active" | "ended";
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                startsAt: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                endsAt: string;
-                                by: string;
-                                comment: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAlertSilences"];
         put?: never;
         /** Tell nobody of alerts that match, for a time; they are seen all the same */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        matcher: {
-                            rule?: string;
-                            /** @enum {string} */
-                            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            model?: string;
-                            task?: string;
-                        };
-                        durationMs: number;
-                        /**
-                         * Format: date-time
-                         * @description Left out: now
-                         */
-                        startsAt?: string;
-                        by?: string;
-                        /** @description Why */
-                        comment: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: number;
-                            matcher: {
-                                rule?: string;
-                                /** @enum {string} */
-                                kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                                model?: string;
-                                task?: string;
-                            };
-                            /** @enum {string} */
-                            state: "ahead" | "active" | "ended";
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            startsAt: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            endsAt: string;
-                            by: string;
-                            comment: string;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postAlertSilences"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5225,51 +869,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** End a silence now */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    silence: number;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: number;
-                            matcher: {
-                                rule?: string;
-                                /** @enum {string} */
-                                kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                                model?: string;
-                                task?: string;
-                            };
-                            /** @enum {string} */
-                            state: "ahead" | "active" | "ended";
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            startsAt: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            endsAt: string;
-                            by: string;
-                            comment: string;
-                        };
-                    };
-                };
-            };
-        };
+        delete: operations["deleteAlertSilence"];
         options?: never;
         head?: never;
         patch?: never;
@@ -5283,97 +883,7 @@ export interface paths {
             cookie?: never;
         };
         /** Alert rules: those that are built in, as operators have them, and their own */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            rules: {
-                                /**
-                                 * @description Of this document's form
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                name: string;
-                                /**
-                                 * @description What it looks at
-                                 * @enum {string}
-                                 */
-                                kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                                /**
-                                 * @description false: it looks at nothing, and its alerts end
-                                 * @default true
-                                 */
-                                enabled: boolean;
-                                /**
-                                 * @default warning
-                                 * @enum {string}
-                                 */
-                                severity: "info" | "warning" | "critical";
-                                /**
-                                 * @description What it means depends on the kind; null: the kind's own
-                                 * @default null
-                                 */
-                                threshold: number | null;
-                                /**
-                                 * @description So long it has to hold before the alert fires: it is pending meanwhile
-                                 * @default 0
-                                 */
-                                forMs: number;
-                                /**
-                                 * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
-                                 * @default 14400000
-                                 */
-                                repeatMs: number;
-                                /**
-                                 * @description Only of these models; none: of all
-                                 * @default []
-                                 */
-                                models: string[];
-                                /**
-                                 * @description Only of these tasks; none: of all
-                                 * @default []
-                                 */
-                                tasks: string[];
-                                /**
-                                 * @description What whoever is woken should do; left empty: what the kind advises
-                                 * @default
-                                 */
-                                advice: string;
-                                /**
-                                 * @description changed: one that is built in, as an operator has it
-                                 * @enum {string}
-                                 */
-                                origin: "built-in" | "changed" | "own";
-                                appliedThreshold: number | null;
-                                /** @description Of the threshold */
-                                unit: string | null;
-                                /** @description What its kind looks at */
-                                watches: string;
-                                /** @enum {string} */
-                                state: "disabled" | "quiet" | "pending" | "firing";
-                                /** @description When it was last looked at */
-                                checkedAt: string | null;
-                                /** @description Why it could not be looked at; null: it could */
-                                problem: string | null;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAlertRules"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5390,268 +900,135 @@ export interface paths {
             cookie?: never;
         };
         /** One alert rule */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    rule: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /**
-                             * @description Of this document's form
-                             * @default 1
-                             * @enum {number}
-                             */
-                            formatVersion: 1;
-                            name: string;
-                            /**
-                             * @description What it looks at
-                             * @enum {string}
-                             */
-                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            /**
-                             * @description false: it looks at nothing, and its alerts end
-                             * @default true
-                             */
-                            enabled: boolean;
-                            /**
-                             * @default warning
-                             * @enum {string}
-                             */
-                            severity: "info" | "warning" | "critical";
-                            /**
-                             * @description What it means depends on the kind; null: the kind's own
-                             * @default null
-                             */
-                            threshold: number | null;
-                            /**
-                             * @description So long it has to hold before the alert fires: it is pending meanwhile
-                             * @default 0
-                             */
-                            forMs: number;
-                            /**
-                             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
-                             * @default 14400000
-                             */
-                            repeatMs: number;
-                            /**
-                             * @description Only of these models; none: of all
-                             * @default []
-                             */
-                            models: string[];
-                            /**
-                             * @description Only of these tasks; none: of all
-                             * @default []
-                             */
-                            tasks: string[];
-                            /**
-                             * @description What whoever is woken should do; left empty: what the kind advises
-                             * @default
-                             */
-                            advice: string;
-                            /**
-                             * @description changed: one that is built in, as an operator has it
-                             * @enum {string}
-                             */
-                            origin: "built-in" | "changed" | "own";
-                            appliedThreshold: number | null;
-                            /** @description Of the threshold */
-                            unit: string | null;
-                            /** @description What its kind looks at */
-                            watches: string;
-                            /** @enum {string} */
-                            state: "disabled" | "quiet" | "pending" | "firing";
-                            /** @description When it was last looked at */
-                            checkedAt: string | null;
-                            /** @description Why it could not be looked at; null: it could */
-                            problem: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getAlertRule"];
         /** Add an alert rule, or change one; what its document leaves out is as by default */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    rule: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @description Of this document's form
-                         * @default 1
-                         * @enum {number}
-                         */
-                        formatVersion: 1;
-                        name: string;
-                        /**
-                         * @description What it looks at
-                         * @enum {string}
-                         */
-                        kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                        /**
-                         * @description false: it looks at nothing, and its alerts end
-                         * @default true
-                         */
-                        enabled: boolean;
-                        /**
-                         * @default warning
-                         * @enum {string}
-                         */
-                        severity: "info" | "warning" | "critical";
-                        /**
-                         * @description What it means depends on the kind; null: the kind's own
-                         * @default null
-                         */
-                        threshold: number | null;
-                        /**
-                         * @description So long it has to hold before the alert fires: it is pending meanwhile
-                         * @default 0
-                         */
-                        forMs: number;
-                        /**
-                         * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
-                         * @default 14400000
-                         */
-                        repeatMs: number;
-                        /**
-                         * @description Only of these models; none: of all
-                         * @default []
-                         */
-                        models: string[];
-                        /**
-                         * @description Only of these tasks; none: of all
-                         * @default []
-                         */
-                        tasks: string[];
-                        /**
-                         * @description What whoever is woken should do; left empty: what the kind advises
-                         * @default
-                         */
-                        advice: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            /**
-                             * @description Of this document's form
-                             * @default 1
-                             * @enum {number}
-                             */
-                            formatVersion: 1;
-                            name: string;
-                            /**
-                             * @description What it looks at
-                             * @enum {string}
-                             */
-                            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-                            /**
-                             * @description false: it looks at nothing, and its alerts end
-                             * @default true
-                             */
-                            enabled: boolean;
-                            /**
-                             * @default warning
-                             * @enum {string}
-                             */
-                            severity: "info" | "warning" | "critical";
-                            /**
-                             * @description What it means depends on the kind; null: the kind's own
-                             * @default null
-                             */
-                            threshold: number | null;
-                            /**
-                             * @description So long it has to hold before the alert fires: it is pending meanwhile
-                             * @default 0
-                             */
-                            forMs: number;
-                            /**
-                             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
-                             * @default 14400000
-                             */
-                            repeatMs: number;
-                            /**
-                             * @description Only of these models; none: of all
-                             * @default []
-                             */
-                            models: string[];
-                            /**
-                             * @description Only of these tasks; none: of all
-                             * @default []
-                             */
-                            tasks: string[];
-                            /**
-                             * @description What whoever is woken should do; left empty: what the kind advises
-                             * @default
-                             */
-                            advice: string;
-                            /**
-                             * @description changed: one that is built in, as an operator has it
-                             * @enum {string}
-                             */
-                            origin: "built-in" | "changed" | "own";
-                            appliedThreshold: number | null;
-                            /** @description Of the threshold */
-                            unit: string | null;
-                            /** @description What its kind looks at */
-                            watches: string;
-                            /** @enum {string} */
-                            state: "disabled" | "quiet" | "pending" | "firing";
-                            /** @description When it was last looked at */
-                            checkedAt: string | null;
-                            /** @description Why it could not be looked at; null: it could */
-                            problem: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        put: operations["putAlertRule"];
         post?: never;
         /** Remove a rule of one's own; one that is built in is again as it was */
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    rule: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
+        delete: operations["deleteAlertRule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** Policies, by name, with whether each may decide now */
+        get: operations["getPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/{policy}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One policy */
+        get: operations["getPolicy"];
+        /** Add a policy, or change one; "enabled": false stops it at once */
+        put: operations["putPolicy"];
+        post?: never;
+        /** Remove a policy; what it decided stays */
+        delete: operations["deletePolicy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What policies decided, newest first, with the evidence */
+        get: operations["getPolicyDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where alerts are told, and how that goes; what is secret is only named */
+        get: operations["getNotificationChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One notification channel */
+        get: operations["getNotificationChannel"];
+        /** Add a notification channel, or change one; a secret that is stored stays by {"stored": true} */
+        put: operations["putNotificationChannel"];
+        post?: never;
+        /** Remove a notification channel: what waits to be told there is dropped */
+        delete: operations["deleteNotificationChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a notification that says it is a test, once, and say what became of it */
+        post: operations["postNotificationChannelTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was told there and what waits to be, newest first */
+        get: operations["getNotificationChannelDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5666,43 +1043,7 @@ export interface paths {
         };
         get?: never;
         /** Tell how a version fares on the device that asks */
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    population: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /** @enum {number} */
-                        formatVersion: 1;
-                        model: string;
-                        version: number;
-                        /** @enum {string} */
-                        engine: "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
-                        /** @description Random name of this run of the app; several may be at once, such as the tabs of a site */
-                        session: string;
-                        /** @description Grows with each report of the session on this version: one that comes again is not counted again */
-                        sequence: number;
-                        /** @description Since the report before: runs, crashes, failed self-checks, errors by code, runs by latency, as formatVersion lays them out */
-                        counts: number[];
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        put: operations["putPopulationDeviceHealth"];
         post?: never;
         delete?: never;
         options?: never;
@@ -5718,51 +1059,7 @@ export interface paths {
             cookie?: never;
         };
         /** How the versions of a model fare on the devices that tell of it, newest first */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            versions: {
-                                version: number;
-                                devices: number;
-                                runs: number;
-                                crashes: number;
-                                crashedDevices: number;
-                                selfCheckFailures: number;
-                                errors: {
-                                    [key: string]: number;
-                                };
-                                latencyMs: {
-                                    p50: number | null;
-                                    p95: number | null;
-                                    edges: number[];
-                                    counts: number[];
-                                };
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelHealth"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5779,70 +1076,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who this is, and how many devices are here */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            version: string;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            startedAt: string;
-                            uptimeSeconds: number;
-                            devices: {
-                                connected: number;
-                                training: number;
-                            };
-                            push: {
-                                count: number;
-                                p50Ms: number;
-                                p99Ms: number;
-                            } | null;
-                            refusedVersions: {
-                                model: string;
-                                version: number;
-                                code: string;
-                                devices: number;
-                            }[];
-                            models: number;
-                            tasks: number;
-                            /** @description Why nothing can be stored at present */
-                            storageProblem: {
-                                /** @description Code of the error catalogue, such as store/quota-exceeded */
-                                code: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                since: string;
-                            } | null;
-                            demoUrl: string | null;
-                            issuer: {
-                                /** @enum {string} */
-                                kind: "coordinator" | "outside";
-                                name: string;
-                                publicKey: string;
-                                certificates: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getStatus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5859,74 +1093,7 @@ export interface paths {
             cookie?: never;
         };
         /** All models */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            models: {
-                                name: string;
-                                currentVersion: number;
-                                releasedVersion: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                releasedAt: string;
-                                channels: {
-                                    name: string;
-                                    version: number;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    releasedAt: string;
-                                }[];
-                                aliases: {
-                                    name: string;
-                                    version: number;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    movedAt: string;
-                                }[];
-                                parameterCount: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                versions: number;
-                                inputs: {
-                                    name: string;
-                                    /** @enum {string} */
-                                    dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                    shape: number[];
-                                }[];
-                                outputs: {
-                                    name: string;
-                                    /** @enum {string} */
-                                    dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                    shape: number[];
-                                }[];
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModels"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5943,74 +1110,7 @@ export interface paths {
             cookie?: never;
         };
         /** One model */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            currentVersion: number;
-                            releasedVersion: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            releasedAt: string;
-                            channels: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                releasedAt: string;
-                            }[];
-                            aliases: {
-                                name: string;
-                                version: number;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                movedAt: string;
-                            }[];
-                            parameterCount: number;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            versions: number;
-                            inputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                            outputs: {
-                                name: string;
-                                /** @enum {string} */
-                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                shape: number[];
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6027,343 +1127,10 @@ export interface paths {
             cookie?: never;
         };
         /** The versions of a model with their lineage, newest first */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            versions: {
-                                model: string;
-                                version: number;
-                                parentVersion: number | null;
-                                roundId: string | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                weightsDigest: string;
-                                sizeBytes: number;
-                                int8SizeBytes: number;
-                                parameterCount: number;
-                                loss: number | null;
-                                accuracy: number | null;
-                                /** @description On held-out data: means over the examples, of confusion counts */
-                                metrics: {
-                                    [key: string]: number[];
-                                };
-                                cohort: number;
-                                numExamples: number;
-                                /** @description How it came from the updates of its round; null: it was published */
-                                strategy: {
-                                    name: string;
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                } | null;
-                                releasedAt: string | null;
-                                gate: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                                trust: {
-                                    compared: number;
-                                    trusted: number;
-                                    mean: number;
-                                    lowest: number;
-                                    highest: number;
-                                } | null;
-                                lineage: {
-                                    madeBy: {
-                                        /** @enum {string} */
-                                        kind: "operator";
-                                        /**
-                                         * @description http: with the operator's token; process: who runs the coordinator
-                                         * @enum {string}
-                                         */
-                                        via: "http" | "files" | "process";
-                                    } | {
-                                        /** @enum {string} */
-                                        kind: "task";
-                                        task: string;
-                                        plan: {
-                                            number: number;
-                                            digest: string;
-                                        };
-                                    };
-                                    /** @description Empty of a published version */
-                                    cohorts: {
-                                        round: string;
-                                        updates: number;
-                                        numExamples: number;
-                                        /** @description Versions since the one it was trained from; null: synchronous */
-                                        staleness: number | null;
-                                    }[];
-                                    evaluation: {
-                                        dataset: string;
-                                        examples: number;
-                                    } | null;
-                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                    intervals: {
-                                        [key: string]: {
-                                            lower: number;
-                                            upper: number;
-                                            confidence: number;
-                                        };
-                                    };
-                                    privacy: {
-                                        /** @description Null: no differential privacy bounds it */
-                                        epsilon: number | null;
-                                        /** @description Why epsilon is null */
-                                        reason: string | null;
-                                        /** @description Null: the coordinator saw each update, or there was none */
-                                        secureAggregation: {
-                                            /** @description Updates in any sum */
-                                            minimumCohort: number;
-                                        } | null;
-                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                        maxUpdateNorm: number | null;
-                                    };
-                                    code: {
-                                        /** @description Its version */
-                                        coordinator: string;
-                                    };
-                                    dataSchema: {
-                                        digest: string;
-                                        inputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        outputs: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[];
-                                        /** @description Of training examples; null of a published version */
-                                        labels: {
-                                            name: string;
-                                            /** @enum {string} */
-                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                            shape: number[];
-                                        }[] | null;
-                                        /** @description How many have names */
-                                        classes: number | null;
-                                    };
-                                } | null;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelVersions"];
         put?: never;
         /** Publish a model: an ONNX file, or the artifact of a TensorFlow.js model */
-        post: {
-            parameters: {
-                query?: {
-                    /** @description false: no channel points to it yet, so that it can be rolled out in steps */
-                    release?: boolean;
-                    /** @description Least version of the runtime that may run it */
-                    runtime?: string;
-                    /** @description SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log */
-                    importedFrom?: string;
-                };
-                header?: never;
-                path: {
-                    model: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            version: number;
-                            parentVersion: number | null;
-                            roundId: string | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            weightsDigest: string;
-                            sizeBytes: number;
-                            int8SizeBytes: number;
-                            parameterCount: number;
-                            loss: number | null;
-                            accuracy: number | null;
-                            /** @description On held-out data: means over the examples, of confusion counts */
-                            metrics: {
-                                [key: string]: number[];
-                            };
-                            cohort: number;
-                            numExamples: number;
-                            /** @description How it came from the updates of its round; null: it was published */
-                            strategy: {
-                                name: string;
-                                parameters: {
-                                    [key: string]: number;
-                                };
-                            } | null;
-                            releasedAt: string | null;
-                            gate: {
-                                /**
-                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                 * @enum {string}
-                                 */
-                                result: "passed" | "failed" | "undecided";
-                                /** @enum {string} */
-                                metric: "loss" | "accuracy";
-                                reference: number;
-                                devices: number;
-                                examples: number;
-                                improvement: number | null;
-                                lower: number | null;
-                                upper: number | null;
-                                requiredImprovement: number;
-                                confidence: number;
-                                mcNemarP: number | null;
-                                roundId: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            trust: {
-                                compared: number;
-                                trusted: number;
-                                mean: number;
-                                lowest: number;
-                                highest: number;
-                            } | null;
-                            lineage: {
-                                madeBy: {
-                                    /** @enum {string} */
-                                    kind: "operator";
-                                    /**
-                                     * @description http: with the operator's token; process: who runs the coordinator
-                                     * @enum {string}
-                                     */
-                                    via: "http" | "files" | "process";
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "task";
-                                    task: string;
-                                    plan: {
-                                        number: number;
-                                        digest: string;
-                                    };
-                                };
-                                /** @description Empty of a published version */
-                                cohorts: {
-                                    round: string;
-                                    updates: number;
-                                    numExamples: number;
-                                    /** @description Versions since the one it was trained from; null: synchronous */
-                                    staleness: number | null;
-                                }[];
-                                evaluation: {
-                                    dataset: string;
-                                    examples: number;
-                                } | null;
-                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                intervals: {
-                                    [key: string]: {
-                                        lower: number;
-                                        upper: number;
-                                        confidence: number;
-                                    };
-                                };
-                                privacy: {
-                                    /** @description Null: no differential privacy bounds it */
-                                    epsilon: number | null;
-                                    /** @description Why epsilon is null */
-                                    reason: string | null;
-                                    /** @description Null: the coordinator saw each update, or there was none */
-                                    secureAggregation: {
-                                        /** @description Updates in any sum */
-                                        minimumCohort: number;
-                                    } | null;
-                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                    maxUpdateNorm: number | null;
-                                };
-                                code: {
-                                    /** @description Its version */
-                                    coordinator: string;
-                                };
-                                dataSchema: {
-                                    digest: string;
-                                    inputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    outputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    /** @description Of training examples; null of a published version */
-                                    labels: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[] | null;
-                                    /** @description How many have names */
-                                    classes: number | null;
-                                };
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postModelVersions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -6378,171 +1145,7 @@ export interface paths {
             cookie?: never;
         };
         /** One version of a model with its lineage, by its number or what it is called */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    model: string;
-                    /** @description A version's number, an alias, or "newest" */
-                    version: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            model: string;
-                            version: number;
-                            parentVersion: number | null;
-                            roundId: string | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            weightsDigest: string;
-                            sizeBytes: number;
-                            int8SizeBytes: number;
-                            parameterCount: number;
-                            loss: number | null;
-                            accuracy: number | null;
-                            /** @description On held-out data: means over the examples, of confusion counts */
-                            metrics: {
-                                [key: string]: number[];
-                            };
-                            cohort: number;
-                            numExamples: number;
-                            /** @description How it came from the updates of its round; null: it was published */
-                            strategy: {
-                                name: string;
-                                parameters: {
-                                    [key: string]: number;
-                                };
-                            } | null;
-                            releasedAt: string | null;
-                            gate: {
-                                /**
-                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                 * @enum {string}
-                                 */
-                                result: "passed" | "failed" | "undecided";
-                                /** @enum {string} */
-                                metric: "loss" | "accuracy";
-                                reference: number;
-                                devices: number;
-                                examples: number;
-                                improvement: number | null;
-                                lower: number | null;
-                                upper: number | null;
-                                requiredImprovement: number;
-                                confidence: number;
-                                mcNemarP: number | null;
-                                roundId: string;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            } | null;
-                            trust: {
-                                compared: number;
-                                trusted: number;
-                                mean: number;
-                                lowest: number;
-                                highest: number;
-                            } | null;
-                            lineage: {
-                                madeBy: {
-                                    /** @enum {string} */
-                                    kind: "operator";
-                                    /**
-                                     * @description http: with the operator's token; process: who runs the coordinator
-                                     * @enum {string}
-                                     */
-                                    via: "http" | "files" | "process";
-                                } | {
-                                    /** @enum {string} */
-                                    kind: "task";
-                                    task: string;
-                                    plan: {
-                                        number: number;
-                                        digest: string;
-                                    };
-                                };
-                                /** @description Empty of a published version */
-                                cohorts: {
-                                    round: string;
-                                    updates: number;
-                                    numExamples: number;
-                                    /** @description Versions since the one it was trained from; null: synchronous */
-                                    staleness: number | null;
-                                }[];
-                                evaluation: {
-                                    dataset: string;
-                                    examples: number;
-                                } | null;
-                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
-                                intervals: {
-                                    [key: string]: {
-                                        lower: number;
-                                        upper: number;
-                                        confidence: number;
-                                    };
-                                };
-                                privacy: {
-                                    /** @description Null: no differential privacy bounds it */
-                                    epsilon: number | null;
-                                    /** @description Why epsilon is null */
-                                    reason: string | null;
-                                    /** @description Null: the coordinator saw each update, or there was none */
-                                    secureAggregation: {
-                                        /** @description Updates in any sum */
-                                        minimumCohort: number;
-                                    } | null;
-                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
-                                    maxUpdateNorm: number | null;
-                                };
-                                code: {
-                                    /** @description Its version */
-                                    coordinator: string;
-                                };
-                                dataSchema: {
-                                    digest: string;
-                                    inputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    outputs: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[];
-                                    /** @description Of training examples; null of a published version */
-                                    labels: {
-                                        name: string;
-                                        /** @enum {string} */
-                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
-                                        shape: number[];
-                                    }[] | null;
-                                    /** @description How many have names */
-                                    classes: number | null;
-                                };
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getModelVersion"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6559,1844 +1162,10 @@ export interface paths {
             cookie?: never;
         };
         /** All tasks */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            tasks: {
-                                name: string;
-                                model: string;
-                                population: string;
-                                /** @enum {string} */
-                                state: "running" | "paused" | "finished";
-                                spec: {
-                                    /**
-                                     * @description Of this document's form
-                                     * @default 1
-                                     * @enum {number}
-                                     */
-                                    formatVersion: 1;
-                                    name: string;
-                                    model: string;
-                                    /**
-                                     * @description Devices of this population are asked
-                                     * @default default
-                                     */
-                                    population: string;
-                                    /**
-                                     * @description Committed rounds after which the task is done; null: no end
-                                     * @default null
-                                     */
-                                    rounds: number | null;
-                                    /**
-                                     * @description When the task is done, beside its `rounds`
-                                     * @default {}
-                                     */
-                                    stop: {
-                                        /**
-                                         * @description Done when a round reaches it
-                                         * @default null
-                                         */
-                                        targetMetric: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            name: "loss" | "accuracy";
-                                            /** @description A loss at most, or an accuracy of at least, this */
-                                            value: number;
-                                        } | null;
-                                        /**
-                                         * @description Done so long after the task was created or last resumed
-                                         * @default null
-                                         */
-                                        elapsedMs: number | null;
-                                        /**
-                                         * @description Done when the best value is so many rounds old
-                                         * @default null
-                                         */
-                                        noImprovement: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            metric: "loss" | "accuracy";
-                                            /**
-                                             * @description Committed rounds without a new best
-                                             * @default 20
-                                             */
-                                            rounds: number;
-                                            /**
-                                             * @description A smaller change is no improvement
-                                             * @default 0
-                                             */
-                                            minimumChange: number;
-                                        } | null;
-                                    };
-                                    /**
-                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                     * @default train
-                                     * @enum {string}
-                                     */
-                                    kind: "train" | "evaluate" | "telemetry";
-                                    /**
-                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                     * @default null
-                                     */
-                                    candidate: string | number | null;
-                                    /**
-                                     * @description telemetry: what is counted besides runs; none named: all
-                                     * @default []
-                                     */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                    /**
-                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                     * @default null
-                                     */
-                                    reference: string | null;
-                                    /**
-                                     * @description train: what a version must show on held-out devices
-                                     * @default null
-                                     */
-                                    gate: {
-                                        /**
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Share of devices that measure and never train in this task
-                                         * @default 0.1
-                                         */
-                                        heldOutShare: number;
-                                        /**
-                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                         * @default 0
-                                         */
-                                        requiredImprovement: number;
-                                        /**
-                                         * @description With which the improvement has to be at least that
-                                         * @default 0.95
-                                         */
-                                        confidence: number;
-                                        /**
-                                         * @description Failures in a row after which the task pauses
-                                         * @default 5
-                                         */
-                                        patience: number;
-                                        /**
-                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                         * @default 16
-                                         */
-                                        minimumDevices: number;
-                                    } | null;
-                                    /**
-                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                     * @default every
-                                     * @enum {string}
-                                     */
-                                    release: "every" | "on-gate" | "manual";
-                                    /**
-                                     * @description Parameters that learn, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    trainable: string[];
-                                    /** @default {} */
-                                    loss: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    };
-                                    /**
-                                     * @description Losses on further outputs
-                                     * @default []
-                                     */
-                                    moreLosses: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    }[];
-                                    /**
-                                     * @description Measured on held-out data besides loss and accuracy
-                                     * @default []
-                                     */
-                                    metrics: {
-                                        /** @enum {string} */
-                                        kind: "topK" | "confusion" | "mae";
-                                        /** @description topK */
-                                        k?: number;
-                                    }[];
-                                    /**
-                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                     * @default as-exported
-                                     * @enum {string}
-                                     */
-                                    batchNormalization: "as-exported" | "frozen" | "federated";
-                                    /**
-                                     * @description Low-rank adapters: devices train and send only these
-                                     * @default null
-                                     */
-                                    adapters: {
-                                        /**
-                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                         * @default [
-                                         *       "*"
-                                         *     ]
-                                         */
-                                        targets: string[];
-                                        /**
-                                         * @description Columns between the two factors
-                                         * @default 8
-                                         */
-                                        rank: number;
-                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                        alpha?: number;
-                                        /**
-                                         * @description Train the second factor alone: only then is the mean of updates exact
-                                         * @default true
-                                         */
-                                        freezeA: boolean;
-                                    } | null;
-                                    /** @default {} */
-                                    local: {
-                                        /**
-                                         * @description Passes over the device's examples
-                                         * @default 1
-                                         */
-                                        epochs: number;
-                                        /**
-                                         * @description Examples a gradient step
-                                         * @default 10
-                                         */
-                                        batchSize: number;
-                                        /** @default 0.05 */
-                                        learningRate: number;
-                                        /**
-                                         * @description Most examples used a round
-                                         * @default 600
-                                         */
-                                        maxExamples: number;
-                                        /** @default {} */
-                                        learningRateSchedule: {
-                                            /**
-                                             * @description Changes by round
-                                             * @default constant
-                                             * @enum {string}
-                                             */
-                                            kind: "constant" | "step" | "exponential" | "cosine";
-                                            /** @description step: every everyRounds rounds; exponential: every round */
-                                            factor?: number;
-                                            /** @description step */
-                                            everyRounds?: number;
-                                            /** @description cosine: rounds until the end is reached */
-                                            totalRounds?: number;
-                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                            finalShare?: number;
-                                        };
-                                        /** @default {} */
-                                        optimizer: {
-                                            /**
-                                             * @description Of the devices; anew in every round
-                                             * @default sgd
-                                             * @enum {string}
-                                             */
-                                            kind: "sgd" | "momentum" | "adam" | "adamw";
-                                            /** @description momentum; 0.9 if left out */
-                                            momentum?: number;
-                                            /** @description momentum */
-                                            nesterov?: boolean;
-                                            /** @description adam, adamw; 0.9 if left out */
-                                            beta1?: number;
-                                            /** @description adam, adamw; 0.999 if left out */
-                                            beta2?: number;
-                                            /** @description adam, adamw; 1e-8 if left out */
-                                            epsilon?: number;
-                                            /** @description 0 if left out, of adamw 0.01 */
-                                            weightDecay?: number;
-                                        };
-                                        /** @default null */
-                                        clipGradientNorm: number | null;
-                                        /**
-                                         * @description Most steps of one run; fewer where they would take more than 30 ms
-                                         * @default 64
-                                         */
-                                        loopSteps: number;
-                                        /**
-                                         * @description FedProx's mu: holds devices close to the weights they began with
-                                         * @default null
-                                         */
-                                        proximalTerm: number | null;
-                                    };
-                                    /** @default {} */
-                                    cohort: {
-                                        /**
-                                         * @description Ready devices that form the cohort
-                                         * @default 24
-                                         */
-                                        goalCount: number;
-                                        /**
-                                         * @description Fewest updates a sum may hold
-                                         * @default 2
-                                         */
-                                        minimumCount: number;
-                                        /**
-                                         * @description Open offers per wanted device
-                                         * @default 1.3
-                                         */
-                                        overSelection: number;
-                                        /** @default 60000 */
-                                        trainDeadlineMs: number;
-                                        /** @default 20000 */
-                                        reportDeadlineMs: number;
-                                    };
-                                    /** @default {} */
-                                    mode: {
-                                        /**
-                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                         * @default synchronous
-                                         * @enum {string}
-                                         */
-                                        type: "synchronous" | "buffered";
-                                        /** @description buffered: K, the updates that make a version */
-                                        bufferSize?: number;
-                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                        maxStaleness?: number;
-                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                        concurrency?: number;
-                                    };
-                                    /** @default {} */
-                                    strategy: {
-                                        /**
-                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                         * @default fedAvg
-                                         */
-                                        name: string;
-                                        /**
-                                         * @description Of the strategy; what is left out gets its default
-                                         * @default {}
-                                         */
-                                        parameters: {
-                                            [key: string]: number;
-                                        };
-                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                        trustedDataset?: string;
-                                    };
-                                    /**
-                                     * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                     * @default int8
-                                     * @enum {string}
-                                     */
-                                    stepPrecision: "int8" | "int4" | "float32";
-                                    /**
-                                     * @description Who of the willing devices is asked
-                                     * @default {}
-                                     */
-                                    selection: {
-                                        /**
-                                         * @description Least time between two participations of a device
-                                         * @default 0
-                                         */
-                                        minimumSeparationMs: number;
-                                        /**
-                                         * @description Rounds of the task that a device sits out after each of its own
-                                         * @default 0
-                                         */
-                                        minimumSeparationRounds: number;
-                                        /**
-                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                         * @default 0.5
-                                         */
-                                        fairness: number;
-                                    };
-                                    /**
-                                     * @description Which devices may take part; they decide by themselves
-                                     * @default {}
-                                     */
-                                    eligibility: {
-                                        /**
-                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                         * @default []
-                                         */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                        /**
-                                         * @description Memory of the device, as coarsely as a browser tells it
-                                         * @default null
-                                         */
-                                        minMemoryMb: number | null;
-                                        /**
-                                         * @description Devices without a battery pass
-                                         * @default null
-                                         */
-                                        battery: {
-                                            /**
-                                             * @description Charging is enough, whatever the level
-                                             * @default true
-                                             */
-                                            charging: boolean;
-                                            /**
-                                             * @description Without charging, at least this full; 1: only when charging
-                                             * @default 1
-                                             */
-                                            minLevel: number;
-                                        } | null;
-                                        /**
-                                         * @description unmetered: no cellular network, and no wish to save data
-                                         * @default any
-                                         * @enum {string}
-                                         */
-                                        network: "any" | "unmetered";
-                                        /**
-                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                         * @default []
-                                         */
-                                        localeTags: string[];
-                                        /**
-                                         * @description Tags that the app gave the device: it has all of these
-                                         * @default []
-                                         */
-                                        tags: string[];
-                                        /**
-                                         * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                         * @enum {string}
-                                         */
-                                        storage?: "durable";
-                                        /**
-                                         * @description What a device is of which a rule asks something that its platform does not tell
-                                         * @default ineligible
-                                         * @enum {string}
-                                         */
-                                        whenUnknown: "ineligible" | "eligible";
-                                    };
-                                    /**
-                                     * @description When rounds may begin; null: at any time
-                                     * @default null
-                                     */
-                                    schedule: {
-                                        windows: {
-                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                            cron: string;
-                                            /** @description How long */
-                                            durationMs: number;
-                                        }[];
-                                        /**
-                                         * @description IANA name, such as Europe/Zurich
-                                         * @default UTC
-                                         */
-                                        timeZone: string;
-                                    } | null;
-                                    /**
-                                     * @description What follows abandoned rounds
-                                     * @default {}
-                                     */
-                                    retries: {
-                                        /**
-                                         * @description After so many in a row the task pauses itself; null: never
-                                         * @default 1000
-                                         */
-                                        maxConsecutiveFailures: number | null;
-                                        /**
-                                         * @description Before the second try; it doubles with each failure, with jitter
-                                         * @default 500
-                                         */
-                                        backoffMs: number;
-                                        /** @default 30000 */
-                                        maxBackoffMs: number;
-                                    };
-                                    /** @default 0 */
-                                    pauseBetweenRoundsMs: number;
-                                    /** @default {} */
-                                    evaluation: {
-                                        /** @default null */
-                                        dataset: string | null;
-                                        /** @default 200 */
-                                        batchSize: number;
-                                        /**
-                                         * @description On devices: what one example can say at most of the difference of two versions
-                                         * @default 10
-                                         */
-                                        maxLossDifference: number;
-                                    };
-                                    /**
-                                     * @description L2 norm the weights of an update may have
-                                     * @default 100
-                                     */
-                                    maxUpdateNorm: number;
-                                    /**
-                                     * @description Most that one running mean or variance may change in a round
-                                     * @default 100
-                                     */
-                                    maxStatisticChange: number;
-                                    /** @default {} */
-                                    secureAggregation: {
-                                        /**
-                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                         * @default on
-                                         * @enum {string}
-                                         */
-                                        mode: "on" | "off";
-                                        /**
-                                         * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                         * @default 16
-                                         */
-                                        minimumCohort: number;
-                                        /**
-                                         * @description Largest share of members that may be corrupt
-                                         * @default 0.05
-                                         */
-                                        corruption: number;
-                                        /**
-                                         * @description Largest share of members that may drop out
-                                         * @default 0.3
-                                         */
-                                        dropout: number;
-                                        /**
-                                         * @description Each of the five steps ends when all have answered, else then
-                                         * @default 10000
-                                         */
-                                        phaseDeadlineMs: number;
-                                        /**
-                                         * @description Bits of one rounded value of an update
-                                         * @default 16
-                                         */
-                                        valueBits: number;
-                                        /**
-                                         * @description Largest mean loss a device can tell
-                                         * @default 1000
-                                         */
-                                        maxExampleLoss: number;
-                                    };
-                                };
-                                currentVersion: number;
-                                round: {
-                                    id: string;
-                                    task: string;
-                                    model: string;
-                                    number: number;
-                                    /**
-                                     * @description Only rounds that train make versions
-                                     * @enum {string}
-                                     */
-                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                    /** @enum {string} */
-                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                    baseVersion: number;
-                                    version: number | null;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    startedAt: string;
-                                    endedAt: string | null;
-                                    deadlineAt: string | null;
-                                    offered: number;
-                                    ready: number;
-                                    cohort: number;
-                                    reported: number;
-                                    dropouts: number;
-                                    refused: number;
-                                    numExamples: number;
-                                    trainLoss: number | null;
-                                    trainAccuracy: number | null;
-                                    loss: number | null;
-                                    accuracy: number | null;
-                                    bytesUp: number;
-                                    bytesDown: number;
-                                    seconds: number | null;
-                                    reason: string | null;
-                                    secure: {
-                                        /** @enum {string} */
-                                        step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                        cohort: number;
-                                        threshold: number;
-                                        survivors: number;
-                                        lost: {
-                                            advertise: number;
-                                            share: number;
-                                            mask: number;
-                                            sign: number;
-                                            unmask: number;
-                                        };
-                                        private: boolean;
-                                        unmasked: number;
-                                    } | null;
-                                } | null;
-                                roundsCommitted: number;
-                                gate: {
-                                    reference: number;
-                                    candidate: number | null;
-                                    failures: number;
-                                    patience: number;
-                                    last: {
-                                        /**
-                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                         * @enum {string}
-                                         */
-                                        result: "passed" | "failed" | "undecided";
-                                        /** @enum {string} */
-                                        metric: "loss" | "accuracy";
-                                        reference: number;
-                                        devices: number;
-                                        examples: number;
-                                        improvement: number | null;
-                                        lower: number | null;
-                                        upper: number | null;
-                                        requiredImprovement: number;
-                                        confidence: number;
-                                        mcNemarP: number | null;
-                                        roundId: string;
-                                        /**
-                                         * Format: date-time
-                                         * @description RFC 3339, UTC
-                                         */
-                                        at: string;
-                                    } | null;
-                                } | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                /** @description Why it does not run; null while it runs */
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
-                                    message: string;
-                                } | null;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTasks"];
         put?: never;
         /** Create a task and start it */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /**
-                         * @description Of this document's form
-                         * @default 1
-                         * @enum {number}
-                         */
-                        formatVersion: 1;
-                        name: string;
-                        model: string;
-                        /**
-                         * @description Devices of this population are asked
-                         * @default default
-                         */
-                        population: string;
-                        /**
-                         * @description Committed rounds after which the task is done; null: no end
-                         * @default null
-                         */
-                        rounds: number | null;
-                        /**
-                         * @description When the task is done, beside its `rounds`
-                         * @default {}
-                         */
-                        stop: {
-                            /**
-                             * @description Done when a round reaches it
-                             * @default null
-                             */
-                            targetMetric: {
-                                /**
-                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                 * @default loss
-                                 * @enum {string}
-                                 */
-                                name: "loss" | "accuracy";
-                                /** @description A loss at most, or an accuracy of at least, this */
-                                value: number;
-                            } | null;
-                            /**
-                             * @description Done so long after the task was created or last resumed
-                             * @default null
-                             */
-                            elapsedMs: number | null;
-                            /**
-                             * @description Done when the best value is so many rounds old
-                             * @default null
-                             */
-                            noImprovement: {
-                                /**
-                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                 * @default loss
-                                 * @enum {string}
-                                 */
-                                metric: "loss" | "accuracy";
-                                /**
-                                 * @description Committed rounds without a new best
-                                 * @default 20
-                                 */
-                                rounds: number;
-                                /**
-                                 * @description A smaller change is no improvement
-                                 * @default 0
-                                 */
-                                minimumChange: number;
-                            } | null;
-                        };
-                        /**
-                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                         * @default train
-                         * @enum {string}
-                         */
-                        kind: "train" | "evaluate" | "telemetry";
-                        /**
-                         * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                         * @default null
-                         */
-                        candidate: string | number | null;
-                        /**
-                         * @description telemetry: what is counted besides runs; none named: all
-                         * @default []
-                         */
-                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                        /**
-                         * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                         * @default null
-                         */
-                        reference: string | null;
-                        /**
-                         * @description train: what a version must show on held-out devices
-                         * @default null
-                         */
-                        gate: {
-                            /**
-                             * @default loss
-                             * @enum {string}
-                             */
-                            metric: "loss" | "accuracy";
-                            /**
-                             * @description Share of devices that measure and never train in this task
-                             * @default 0.1
-                             */
-                            heldOutShare: number;
-                            /**
-                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                             * @default 0
-                             */
-                            requiredImprovement: number;
-                            /**
-                             * @description With which the improvement has to be at least that
-                             * @default 0.95
-                             */
-                            confidence: number;
-                            /**
-                             * @description Failures in a row after which the task pauses
-                             * @default 5
-                             */
-                            patience: number;
-                            /**
-                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                             * @default 16
-                             */
-                            minimumDevices: number;
-                        } | null;
-                        /**
-                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                         * @default every
-                         * @enum {string}
-                         */
-                        release: "every" | "on-gate" | "manual";
-                        /**
-                         * @description Parameters that learn, by name; * stands for any text
-                         * @default [
-                         *       "*"
-                         *     ]
-                         */
-                        trainable: string[];
-                        /** @default {} */
-                        loss: {
-                            /**
-                             * @description What is minimised; auto: what the model's first output looks made for
-                             * @default auto
-                             * @enum {string}
-                             */
-                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                            /** @description The model's output that it is put on */
-                            output?: string;
-                            /** @description Factor in the sum of several losses */
-                            weight?: number;
-                            /** @description softmax-cross-entropy */
-                            labelSmoothing?: number;
-                            /** @description softmax-cross-entropy: a factor per class */
-                            classWeights?: number[];
-                            /** @description huber */
-                            delta?: number;
-                            graph?: string;
-                        };
-                        /**
-                         * @description Losses on further outputs
-                         * @default []
-                         */
-                        moreLosses: {
-                            /**
-                             * @description What is minimised; auto: what the model's first output looks made for
-                             * @default auto
-                             * @enum {string}
-                             */
-                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                            /** @description The model's output that it is put on */
-                            output?: string;
-                            /** @description Factor in the sum of several losses */
-                            weight?: number;
-                            /** @description softmax-cross-entropy */
-                            labelSmoothing?: number;
-                            /** @description softmax-cross-entropy: a factor per class */
-                            classWeights?: number[];
-                            /** @description huber */
-                            delta?: number;
-                            graph?: string;
-                        }[];
-                        /**
-                         * @description Measured on held-out data besides loss and accuracy
-                         * @default []
-                         */
-                        metrics: {
-                            /** @enum {string} */
-                            kind: "topK" | "confusion" | "mae";
-                            /** @description topK */
-                            k?: number;
-                        }[];
-                        /**
-                         * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                         * @default as-exported
-                         * @enum {string}
-                         */
-                        batchNormalization: "as-exported" | "frozen" | "federated";
-                        /**
-                         * @description Low-rank adapters: devices train and send only these
-                         * @default null
-                         */
-                        adapters: {
-                            /**
-                             * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                             * @default [
-                             *       "*"
-                             *     ]
-                             */
-                            targets: string[];
-                            /**
-                             * @description Columns between the two factors
-                             * @default 8
-                             */
-                            rank: number;
-                            /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                            alpha?: number;
-                            /**
-                             * @description Train the second factor alone: only then is the mean of updates exact
-                             * @default true
-                             */
-                            freezeA: boolean;
-                        } | null;
-                        /** @default {} */
-                        local: {
-                            /**
-                             * @description Passes over the device's examples
-                             * @default 1
-                             */
-                            epochs: number;
-                            /**
-                             * @description Examples a gradient step
-                             * @default 10
-                             */
-                            batchSize: number;
-                            /** @default 0.05 */
-                            learningRate: number;
-                            /**
-                             * @description Most examples used a round
-                             * @default 600
-                             */
-                            maxExamples: number;
-                            /** @default {} */
-                            learningRateSchedule: {
-                                /**
-                                 * @description Changes by round
-                                 * @default constant
-                                 * @enum {string}
-                                 */
-                                kind: "constant" | "step" | "exponential" | "cosine";
-                                /** @description step: every everyRounds rounds; exponential: every round */
-                                factor?: number;
-                                /** @description step */
-                                everyRounds?: number;
-                                /** @description cosine: rounds until the end is reached */
-                                totalRounds?: number;
-                                /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                finalShare?: number;
-                            };
-                            /** @default {} */
-                            optimizer: {
-                                /**
-                                 * @description Of the devices; anew in every round
-                                 * @default sgd
-                                 * @enum {string}
-                                 */
-                                kind: "sgd" | "momentum" | "adam" | "adamw";
-                                /** @description momentum; 0.9 if left out */
-                                momentum?: number;
-                                /** @description momentum */
-                                nesterov?: boolean;
-                                /** @description adam, adamw; 0.9 if left out */
-                                beta1?: number;
-                                /** @description adam, adamw; 0.999 if left out */
-                                beta2?: number;
-                                /** @description adam, adamw; 1e-8 if left out */
-                                epsilon?: number;
-                                /** @description 0 if left out, of adamw 0.01 */
-                                weightDecay?: number;
-                            };
-                            /** @default null */
-                            clipGradientNorm: number | null;
-                            /**
-                             * @description Most steps of one run; fewer where they would take more than 30 ms
-                             * @default 64
-                             */
-                            loopSteps: number;
-                            /**
-                             * @description FedProx's mu: holds devices close to the weights they began with
-                             * @default null
-                             */
-                            proximalTerm: number | null;
-                        };
-                        /** @default {} */
-                        cohort: {
-                            /**
-                             * @description Ready devices that form the cohort
-                             * @default 24
-                             */
-                            goalCount: number;
-                            /**
-                             * @description Fewest updates a sum may hold
-                             * @default 2
-                             */
-                            minimumCount: number;
-                            /**
-                             * @description Open offers per wanted device
-                             * @default 1.3
-                             */
-                            overSelection: number;
-                            /** @default 60000 */
-                            trainDeadlineMs: number;
-                            /** @default 20000 */
-                            reportDeadlineMs: number;
-                        };
-                        /** @default {} */
-                        mode: {
-                            /**
-                             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                             * @default synchronous
-                             * @enum {string}
-                             */
-                            type: "synchronous" | "buffered";
-                            /** @description buffered: K, the updates that make a version */
-                            bufferSize?: number;
-                            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                            maxStaleness?: number;
-                            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                            concurrency?: number;
-                        };
-                        /** @default {} */
-                        strategy: {
-                            /**
-                             * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                             * @default fedAvg
-                             */
-                            name: string;
-                            /**
-                             * @description Of the strategy; what is left out gets its default
-                             * @default {}
-                             */
-                            parameters: {
-                                [key: string]: number;
-                            };
-                            /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                            trustedDataset?: string;
-                        };
-                        /**
-                         * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                         * @default int8
-                         * @enum {string}
-                         */
-                        stepPrecision: "int8" | "int4" | "float32";
-                        /**
-                         * @description Who of the willing devices is asked
-                         * @default {}
-                         */
-                        selection: {
-                            /**
-                             * @description Least time between two participations of a device
-                             * @default 0
-                             */
-                            minimumSeparationMs: number;
-                            /**
-                             * @description Rounds of the task that a device sits out after each of its own
-                             * @default 0
-                             */
-                            minimumSeparationRounds: number;
-                            /**
-                             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                             * @default 0.5
-                             */
-                            fairness: number;
-                        };
-                        /**
-                         * @description Which devices may take part; they decide by themselves
-                         * @default {}
-                         */
-                        eligibility: {
-                            /**
-                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                             * @default []
-                             */
-                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                            /**
-                             * @description Memory of the device, as coarsely as a browser tells it
-                             * @default null
-                             */
-                            minMemoryMb: number | null;
-                            /**
-                             * @description Devices without a battery pass
-                             * @default null
-                             */
-                            battery: {
-                                /**
-                                 * @description Charging is enough, whatever the level
-                                 * @default true
-                                 */
-                                charging: boolean;
-                                /**
-                                 * @description Without charging, at least this full; 1: only when charging
-                                 * @default 1
-                                 */
-                                minLevel: number;
-                            } | null;
-                            /**
-                             * @description unmetered: no cellular network, and no wish to save data
-                             * @default any
-                             * @enum {string}
-                             */
-                            network: "any" | "unmetered";
-                            /**
-                             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                             * @default []
-                             */
-                            localeTags: string[];
-                            /**
-                             * @description Tags that the app gave the device: it has all of these
-                             * @default []
-                             */
-                            tags: string[];
-                            /**
-                             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                             * @enum {string}
-                             */
-                            storage?: "durable";
-                            /**
-                             * @description What a device is of which a rule asks something that its platform does not tell
-                             * @default ineligible
-                             * @enum {string}
-                             */
-                            whenUnknown: "ineligible" | "eligible";
-                        };
-                        /**
-                         * @description When rounds may begin; null: at any time
-                         * @default null
-                         */
-                        schedule: {
-                            windows: {
-                                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                cron: string;
-                                /** @description How long */
-                                durationMs: number;
-                            }[];
-                            /**
-                             * @description IANA name, such as Europe/Zurich
-                             * @default UTC
-                             */
-                            timeZone: string;
-                        } | null;
-                        /**
-                         * @description What follows abandoned rounds
-                         * @default {}
-                         */
-                        retries: {
-                            /**
-                             * @description After so many in a row the task pauses itself; null: never
-                             * @default 1000
-                             */
-                            maxConsecutiveFailures: number | null;
-                            /**
-                             * @description Before the second try; it doubles with each failure, with jitter
-                             * @default 500
-                             */
-                            backoffMs: number;
-                            /** @default 30000 */
-                            maxBackoffMs: number;
-                        };
-                        /** @default 0 */
-                        pauseBetweenRoundsMs: number;
-                        /** @default {} */
-                        evaluation: {
-                            /** @default null */
-                            dataset: string | null;
-                            /** @default 200 */
-                            batchSize: number;
-                            /**
-                             * @description On devices: what one example can say at most of the difference of two versions
-                             * @default 10
-                             */
-                            maxLossDifference: number;
-                        };
-                        /**
-                         * @description L2 norm the weights of an update may have
-                         * @default 100
-                         */
-                        maxUpdateNorm: number;
-                        /**
-                         * @description Most that one running mean or variance may change in a round
-                         * @default 100
-                         */
-                        maxStatisticChange: number;
-                        /** @default {} */
-                        secureAggregation: {
-                            /**
-                             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                             * @default on
-                             * @enum {string}
-                             */
-                            mode: "on" | "off";
-                            /**
-                             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                             * @default 16
-                             */
-                            minimumCohort: number;
-                            /**
-                             * @description Largest share of members that may be corrupt
-                             * @default 0.05
-                             */
-                            corruption: number;
-                            /**
-                             * @description Largest share of members that may drop out
-                             * @default 0.3
-                             */
-                            dropout: number;
-                            /**
-                             * @description Each of the five steps ends when all have answered, else then
-                             * @default 10000
-                             */
-                            phaseDeadlineMs: number;
-                            /**
-                             * @description Bits of one rounded value of an update
-                             * @default 16
-                             */
-                            valueBits: number;
-                            /**
-                             * @description Largest mean loss a device can tell
-                             * @default 1000
-                             */
-                            maxExampleLoss: number;
-                        };
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            model: string;
-                            population: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "finished";
-                            spec: {
-                                /**
-                                 * @description Of this document's form
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                name: string;
-                                model: string;
-                                /**
-                                 * @description Devices of this population are asked
-                                 * @default default
-                                 */
-                                population: string;
-                                /**
-                                 * @description Committed rounds after which the task is done; null: no end
-                                 * @default null
-                                 */
-                                rounds: number | null;
-                                /**
-                                 * @description When the task is done, beside its `rounds`
-                                 * @default {}
-                                 */
-                                stop: {
-                                    /**
-                                     * @description Done when a round reaches it
-                                     * @default null
-                                     */
-                                    targetMetric: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        name: "loss" | "accuracy";
-                                        /** @description A loss at most, or an accuracy of at least, this */
-                                        value: number;
-                                    } | null;
-                                    /**
-                                     * @description Done so long after the task was created or last resumed
-                                     * @default null
-                                     */
-                                    elapsedMs: number | null;
-                                    /**
-                                     * @description Done when the best value is so many rounds old
-                                     * @default null
-                                     */
-                                    noImprovement: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Committed rounds without a new best
-                                         * @default 20
-                                         */
-                                        rounds: number;
-                                        /**
-                                         * @description A smaller change is no improvement
-                                         * @default 0
-                                         */
-                                        minimumChange: number;
-                                    } | null;
-                                };
-                                /**
-                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                 * @default train
-                                 * @enum {string}
-                                 */
-                                kind: "train" | "evaluate" | "telemetry";
-                                /**
-                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                 * @default null
-                                 */
-                                candidate: string | number | null;
-                                /**
-                                 * @description telemetry: what is counted besides runs; none named: all
-                                 * @default []
-                                 */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                /**
-                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                 * @default null
-                                 */
-                                reference: string | null;
-                                /**
-                                 * @description train: what a version must show on held-out devices
-                                 * @default null
-                                 */
-                                gate: {
-                                    /**
-                                     * @default loss
-                                     * @enum {string}
-                                     */
-                                    metric: "loss" | "accuracy";
-                                    /**
-                                     * @description Share of devices that measure and never train in this task
-                                     * @default 0.1
-                                     */
-                                    heldOutShare: number;
-                                    /**
-                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                     * @default 0
-                                     */
-                                    requiredImprovement: number;
-                                    /**
-                                     * @description With which the improvement has to be at least that
-                                     * @default 0.95
-                                     */
-                                    confidence: number;
-                                    /**
-                                     * @description Failures in a row after which the task pauses
-                                     * @default 5
-                                     */
-                                    patience: number;
-                                    /**
-                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                     * @default 16
-                                     */
-                                    minimumDevices: number;
-                                } | null;
-                                /**
-                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                 * @default every
-                                 * @enum {string}
-                                 */
-                                release: "every" | "on-gate" | "manual";
-                                /**
-                                 * @description Parameters that learn, by name; * stands for any text
-                                 * @default [
-                                 *       "*"
-                                 *     ]
-                                 */
-                                trainable: string[];
-                                /** @default {} */
-                                loss: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                };
-                                /**
-                                 * @description Losses on further outputs
-                                 * @default []
-                                 */
-                                moreLosses: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                }[];
-                                /**
-                                 * @description Measured on held-out data besides loss and accuracy
-                                 * @default []
-                                 */
-                                metrics: {
-                                    /** @enum {string} */
-                                    kind: "topK" | "confusion" | "mae";
-                                    /** @description topK */
-                                    k?: number;
-                                }[];
-                                /**
-                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                 * @default as-exported
-                                 * @enum {string}
-                                 */
-                                batchNormalization: "as-exported" | "frozen" | "federated";
-                                /**
-                                 * @description Low-rank adapters: devices train and send only these
-                                 * @default null
-                                 */
-                                adapters: {
-                                    /**
-                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    targets: string[];
-                                    /**
-                                     * @description Columns between the two factors
-                                     * @default 8
-                                     */
-                                    rank: number;
-                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                    alpha?: number;
-                                    /**
-                                     * @description Train the second factor alone: only then is the mean of updates exact
-                                     * @default true
-                                     */
-                                    freezeA: boolean;
-                                } | null;
-                                /** @default {} */
-                                local: {
-                                    /**
-                                     * @description Passes over the device's examples
-                                     * @default 1
-                                     */
-                                    epochs: number;
-                                    /**
-                                     * @description Examples a gradient step
-                                     * @default 10
-                                     */
-                                    batchSize: number;
-                                    /** @default 0.05 */
-                                    learningRate: number;
-                                    /**
-                                     * @description Most examples used a round
-                                     * @default 600
-                                     */
-                                    maxExamples: number;
-                                    /** @default {} */
-                                    learningRateSchedule: {
-                                        /**
-                                         * @description Changes by round
-                                         * @default constant
-                                         * @enum {string}
-                                         */
-                                        kind: "constant" | "step" | "exponential" | "cosine";
-                                        /** @description step: every everyRounds rounds; exponential: every round */
-                                        factor?: number;
-                                        /** @description step */
-                                        everyRounds?: number;
-                                        /** @description cosine: rounds until the end is reached */
-                                        totalRounds?: number;
-                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                        finalShare?: number;
-                                    };
-                                    /** @default {} */
-                                    optimizer: {
-                                        /**
-                                         * @description Of the devices; anew in every round
-                                         * @default sgd
-                                         * @enum {string}
-                                         */
-                                        kind: "sgd" | "momentum" | "adam" | "adamw";
-                                        /** @description momentum; 0.9 if left out */
-                                        momentum?: number;
-                                        /** @description momentum */
-                                        nesterov?: boolean;
-                                        /** @description adam, adamw; 0.9 if left out */
-                                        beta1?: number;
-                                        /** @description adam, adamw; 0.999 if left out */
-                                        beta2?: number;
-                                        /** @description adam, adamw; 1e-8 if left out */
-                                        epsilon?: number;
-                                        /** @description 0 if left out, of adamw 0.01 */
-                                        weightDecay?: number;
-                                    };
-                                    /** @default null */
-                                    clipGradientNorm: number | null;
-                                    /**
-                                     * @description Most steps of one run; fewer where they would take more than 30 ms
-                                     * @default 64
-                                     */
-                                    loopSteps: number;
-                                    /**
-                                     * @description FedProx's mu: holds devices close to the weights they began with
-                                     * @default null
-                                     */
-                                    proximalTerm: number | null;
-                                };
-                                /** @default {} */
-                                cohort: {
-                                    /**
-                                     * @description Ready devices that form the cohort
-                                     * @default 24
-                                     */
-                                    goalCount: number;
-                                    /**
-                                     * @description Fewest updates a sum may hold
-                                     * @default 2
-                                     */
-                                    minimumCount: number;
-                                    /**
-                                     * @description Open offers per wanted device
-                                     * @default 1.3
-                                     */
-                                    overSelection: number;
-                                    /** @default 60000 */
-                                    trainDeadlineMs: number;
-                                    /** @default 20000 */
-                                    reportDeadlineMs: number;
-                                };
-                                /** @default {} */
-                                mode: {
-                                    /**
-                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                     * @default synchronous
-                                     * @enum {string}
-                                     */
-                                    type: "synchronous" | "buffered";
-                                    /** @description buffered: K, the updates that make a version */
-                                    bufferSize?: number;
-                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                    maxStaleness?: number;
-                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                    concurrency?: number;
-                                };
-                                /** @default {} */
-                                strategy: {
-                                    /**
-                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                     * @default fedAvg
-                                     */
-                                    name: string;
-                                    /**
-                                     * @description Of the strategy; what is left out gets its default
-                                     * @default {}
-                                     */
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                    trustedDataset?: string;
-                                };
-                                /**
-                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                 * @default int8
-                                 * @enum {string}
-                                 */
-                                stepPrecision: "int8" | "int4" | "float32";
-                                /**
-                                 * @description Who of the willing devices is asked
-                                 * @default {}
-                                 */
-                                selection: {
-                                    /**
-                                     * @description Least time between two participations of a device
-                                     * @default 0
-                                     */
-                                    minimumSeparationMs: number;
-                                    /**
-                                     * @description Rounds of the task that a device sits out after each of its own
-                                     * @default 0
-                                     */
-                                    minimumSeparationRounds: number;
-                                    /**
-                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                     * @default 0.5
-                                     */
-                                    fairness: number;
-                                };
-                                /**
-                                 * @description Which devices may take part; they decide by themselves
-                                 * @default {}
-                                 */
-                                eligibility: {
-                                    /**
-                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                     * @default []
-                                     */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                    /**
-                                     * @description Memory of the device, as coarsely as a browser tells it
-                                     * @default null
-                                     */
-                                    minMemoryMb: number | null;
-                                    /**
-                                     * @description Devices without a battery pass
-                                     * @default null
-                                     */
-                                    battery: {
-                                        /**
-                                         * @description Charging is enough, whatever the level
-                                         * @default true
-                                         */
-                                        charging: boolean;
-                                        /**
-                                         * @description Without charging, at least this full; 1: only when charging
-                                         * @default 1
-                                         */
-                                        minLevel: number;
-                                    } | null;
-                                    /**
-                                     * @description unmetered: no cellular network, and no wish to save data
-                                     * @default any
-                                     * @enum {string}
-                                     */
-                                    network: "any" | "unmetered";
-                                    /**
-                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                     * @default []
-                                     */
-                                    localeTags: string[];
-                                    /**
-                                     * @description Tags that the app gave the device: it has all of these
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                     * @enum {string}
-                                     */
-                                    storage?: "durable";
-                                    /**
-                                     * @description What a device is of which a rule asks something that its platform does not tell
-                                     * @default ineligible
-                                     * @enum {string}
-                                     */
-                                    whenUnknown: "ineligible" | "eligible";
-                                };
-                                /**
-                                 * @description When rounds may begin; null: at any time
-                                 * @default null
-                                 */
-                                schedule: {
-                                    windows: {
-                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                        cron: string;
-                                        /** @description How long */
-                                        durationMs: number;
-                                    }[];
-                                    /**
-                                     * @description IANA name, such as Europe/Zurich
-                                     * @default UTC
-                                     */
-                                    timeZone: string;
-                                } | null;
-                                /**
-                                 * @description What follows abandoned rounds
-                                 * @default {}
-                                 */
-                                retries: {
-                                    /**
-                                     * @description After so many in a row the task pauses itself; null: never
-                                     * @default 1000
-                                     */
-                                    maxConsecutiveFailures: number | null;
-                                    /**
-                                     * @description Before the second try; it doubles with each failure, with jitter
-                                     * @default 500
-                                     */
-                                    backoffMs: number;
-                                    /** @default 30000 */
-                                    maxBackoffMs: number;
-                                };
-                                /** @default 0 */
-                                pauseBetweenRoundsMs: number;
-                                /** @default {} */
-                                evaluation: {
-                                    /** @default null */
-                                    dataset: string | null;
-                                    /** @default 200 */
-                                    batchSize: number;
-                                    /**
-                                     * @description On devices: what one example can say at most of the difference of two versions
-                                     * @default 10
-                                     */
-                                    maxLossDifference: number;
-                                };
-                                /**
-                                 * @description L2 norm the weights of an update may have
-                                 * @default 100
-                                 */
-                                maxUpdateNorm: number;
-                                /**
-                                 * @description Most that one running mean or variance may change in a round
-                                 * @default 100
-                                 */
-                                maxStatisticChange: number;
-                                /** @default {} */
-                                secureAggregation: {
-                                    /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                     * @default on
-                                     * @enum {string}
-                                     */
-                                    mode: "on" | "off";
-                                    /**
-                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                     * @default 16
-                                     */
-                                    minimumCohort: number;
-                                    /**
-                                     * @description Largest share of members that may be corrupt
-                                     * @default 0.05
-                                     */
-                                    corruption: number;
-                                    /**
-                                     * @description Largest share of members that may drop out
-                                     * @default 0.3
-                                     */
-                                    dropout: number;
-                                    /**
-                                     * @description Each of the five steps ends when all have answered, else then
-                                     * @default 10000
-                                     */
-                                    phaseDeadlineMs: number;
-                                    /**
-                                     * @description Bits of one rounded value of an update
-                                     * @default 16
-                                     */
-                                    valueBits: number;
-                                    /**
-                                     * @description Largest mean loss a device can tell
-                                     * @default 1000
-                                     */
-                                    maxExampleLoss: number;
-                                };
-                            };
-                            currentVersion: number;
-                            round: {
-                                id: string;
-                                task: string;
-                                model: string;
-                                number: number;
-                                /**
-                                 * @description Only rounds that train make versions
-                                 * @enum {string}
-                                 */
-                                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                baseVersion: number;
-                                version: number | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                startedAt: string;
-                                endedAt: string | null;
-                                deadlineAt: string | null;
-                                offered: number;
-                                ready: number;
-                                cohort: number;
-                                reported: number;
-                                dropouts: number;
-                                refused: number;
-                                numExamples: number;
-                                trainLoss: number | null;
-                                trainAccuracy: number | null;
-                                loss: number | null;
-                                accuracy: number | null;
-                                bytesUp: number;
-                                bytesDown: number;
-                                seconds: number | null;
-                                reason: string | null;
-                                secure: {
-                                    /** @enum {string} */
-                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                    cohort: number;
-                                    threshold: number;
-                                    survivors: number;
-                                    lost: {
-                                        advertise: number;
-                                        share: number;
-                                        mask: number;
-                                        sign: number;
-                                        unmask: number;
-                                    };
-                                    private: boolean;
-                                    unmasked: number;
-                                } | null;
-                            } | null;
-                            roundsCommitted: number;
-                            gate: {
-                                reference: number;
-                                candidate: number | null;
-                                failures: number;
-                                patience: number;
-                                last: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                            } | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            /** @description Why it does not run; null while it runs */
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
-                                message: string;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postTasks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8411,659 +1180,7 @@ export interface paths {
             cookie?: never;
         };
         /** One task */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            model: string;
-                            population: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "finished";
-                            spec: {
-                                /**
-                                 * @description Of this document's form
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                name: string;
-                                model: string;
-                                /**
-                                 * @description Devices of this population are asked
-                                 * @default default
-                                 */
-                                population: string;
-                                /**
-                                 * @description Committed rounds after which the task is done; null: no end
-                                 * @default null
-                                 */
-                                rounds: number | null;
-                                /**
-                                 * @description When the task is done, beside its `rounds`
-                                 * @default {}
-                                 */
-                                stop: {
-                                    /**
-                                     * @description Done when a round reaches it
-                                     * @default null
-                                     */
-                                    targetMetric: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        name: "loss" | "accuracy";
-                                        /** @description A loss at most, or an accuracy of at least, this */
-                                        value: number;
-                                    } | null;
-                                    /**
-                                     * @description Done so long after the task was created or last resumed
-                                     * @default null
-                                     */
-                                    elapsedMs: number | null;
-                                    /**
-                                     * @description Done when the best value is so many rounds old
-                                     * @default null
-                                     */
-                                    noImprovement: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Committed rounds without a new best
-                                         * @default 20
-                                         */
-                                        rounds: number;
-                                        /**
-                                         * @description A smaller change is no improvement
-                                         * @default 0
-                                         */
-                                        minimumChange: number;
-                                    } | null;
-                                };
-                                /**
-                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                 * @default train
-                                 * @enum {string}
-                                 */
-                                kind: "train" | "evaluate" | "telemetry";
-                                /**
-                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                 * @default null
-                                 */
-                                candidate: string | number | null;
-                                /**
-                                 * @description telemetry: what is counted besides runs; none named: all
-                                 * @default []
-                                 */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                /**
-                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                 * @default null
-                                 */
-                                reference: string | null;
-                                /**
-                                 * @description train: what a version must show on held-out devices
-                                 * @default null
-                                 */
-                                gate: {
-                                    /**
-                                     * @default loss
-                                     * @enum {string}
-                                     */
-                                    metric: "loss" | "accuracy";
-                                    /**
-                                     * @description Share of devices that measure and never train in this task
-                                     * @default 0.1
-                                     */
-                                    heldOutShare: number;
-                                    /**
-                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                     * @default 0
-                                     */
-                                    requiredImprovement: number;
-                                    /**
-                                     * @description With which the improvement has to be at least that
-                                     * @default 0.95
-                                     */
-                                    confidence: number;
-                                    /**
-                                     * @description Failures in a row after which the task pauses
-                                     * @default 5
-                                     */
-                                    patience: number;
-                                    /**
-                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                     * @default 16
-                                     */
-                                    minimumDevices: number;
-                                } | null;
-                                /**
-                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                 * @default every
-                                 * @enum {string}
-                                 */
-                                release: "every" | "on-gate" | "manual";
-                                /**
-                                 * @description Parameters that learn, by name; * stands for any text
-                                 * @default [
-                                 *       "*"
-                                 *     ]
-                                 */
-                                trainable: string[];
-                                /** @default {} */
-                                loss: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                };
-                                /**
-                                 * @description Losses on further outputs
-                                 * @default []
-                                 */
-                                moreLosses: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                }[];
-                                /**
-                                 * @description Measured on held-out data besides loss and accuracy
-                                 * @default []
-                                 */
-                                metrics: {
-                                    /** @enum {string} */
-                                    kind: "topK" | "confusion" | "mae";
-                                    /** @description topK */
-                                    k?: number;
-                                }[];
-                                /**
-                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                 * @default as-exported
-                                 * @enum {string}
-                                 */
-                                batchNormalization: "as-exported" | "frozen" | "federated";
-                                /**
-                                 * @description Low-rank adapters: devices train and send only these
-                                 * @default null
-                                 */
-                                adapters: {
-                                    /**
-                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    targets: string[];
-                                    /**
-                                     * @description Columns between the two factors
-                                     * @default 8
-                                     */
-                                    rank: number;
-                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                    alpha?: number;
-                                    /**
-                                     * @description Train the second factor alone: only then is the mean of updates exact
-                                     * @default true
-                                     */
-                                    freezeA: boolean;
-                                } | null;
-                                /** @default {} */
-                                local: {
-                                    /**
-                                     * @description Passes over the device's examples
-                                     * @default 1
-                                     */
-                                    epochs: number;
-                                    /**
-                                     * @description Examples a gradient step
-                                     * @default 10
-                                     */
-                                    batchSize: number;
-                                    /** @default 0.05 */
-                                    learningRate: number;
-                                    /**
-                                     * @description Most examples used a round
-                                     * @default 600
-                                     */
-                                    maxExamples: number;
-                                    /** @default {} */
-                                    learningRateSchedule: {
-                                        /**
-                                         * @description Changes by round
-                                         * @default constant
-                                         * @enum {string}
-                                         */
-                                        kind: "constant" | "step" | "exponential" | "cosine";
-                                        /** @description step: every everyRounds rounds; exponential: every round */
-                                        factor?: number;
-                                        /** @description step */
-                                        everyRounds?: number;
-                                        /** @description cosine: rounds until the end is reached */
-                                        totalRounds?: number;
-                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                        finalShare?: number;
-                                    };
-                                    /** @default {} */
-                                    optimizer: {
-                                        /**
-                                         * @description Of the devices; anew in every round
-                                         * @default sgd
-                                         * @enum {string}
-                                         */
-                                        kind: "sgd" | "momentum" | "adam" | "adamw";
-                                        /** @description momentum; 0.9 if left out */
-                                        momentum?: number;
-                                        /** @description momentum */
-                                        nesterov?: boolean;
-                                        /** @description adam, adamw; 0.9 if left out */
-                                        beta1?: number;
-                                        /** @description adam, adamw; 0.999 if left out */
-                                        beta2?: number;
-                                        /** @description adam, adamw; 1e-8 if left out */
-                                        epsilon?: number;
-                                        /** @description 0 if left out, of adamw 0.01 */
-                                        weightDecay?: number;
-                                    };
-                                    /** @default null */
-                                    clipGradientNorm: number | null;
-                                    /**
-                                     * @description Most steps of one run; fewer where they would take more than 30 ms
-                                     * @default 64
-                                     */
-                                    loopSteps: number;
-                                    /**
-                                     * @description FedProx's mu: holds devices close to the weights they began with
-                                     * @default null
-                                     */
-                                    proximalTerm: number | null;
-                                };
-                                /** @default {} */
-                                cohort: {
-                                    /**
-                                     * @description Ready devices that form the cohort
-                                     * @default 24
-                                     */
-                                    goalCount: number;
-                                    /**
-                                     * @description Fewest updates a sum may hold
-                                     * @default 2
-                                     */
-                                    minimumCount: number;
-                                    /**
-                                     * @description Open offers per wanted device
-                                     * @default 1.3
-                                     */
-                                    overSelection: number;
-                                    /** @default 60000 */
-                                    trainDeadlineMs: number;
-                                    /** @default 20000 */
-                                    reportDeadlineMs: number;
-                                };
-                                /** @default {} */
-                                mode: {
-                                    /**
-                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                     * @default synchronous
-                                     * @enum {string}
-                                     */
-                                    type: "synchronous" | "buffered";
-                                    /** @description buffered: K, the updates that make a version */
-                                    bufferSize?: number;
-                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                    maxStaleness?: number;
-                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                    concurrency?: number;
-                                };
-                                /** @default {} */
-                                strategy: {
-                                    /**
-                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                     * @default fedAvg
-                                     */
-                                    name: string;
-                                    /**
-                                     * @description Of the strategy; what is left out gets its default
-                                     * @default {}
-                                     */
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                    trustedDataset?: string;
-                                };
-                                /**
-                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                 * @default int8
-                                 * @enum {string}
-                                 */
-                                stepPrecision: "int8" | "int4" | "float32";
-                                /**
-                                 * @description Who of the willing devices is asked
-                                 * @default {}
-                                 */
-                                selection: {
-                                    /**
-                                     * @description Least time between two participations of a device
-                                     * @default 0
-                                     */
-                                    minimumSeparationMs: number;
-                                    /**
-                                     * @description Rounds of the task that a device sits out after each of its own
-                                     * @default 0
-                                     */
-                                    minimumSeparationRounds: number;
-                                    /**
-                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                     * @default 0.5
-                                     */
-                                    fairness: number;
-                                };
-                                /**
-                                 * @description Which devices may take part; they decide by themselves
-                                 * @default {}
-                                 */
-                                eligibility: {
-                                    /**
-                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                     * @default []
-                                     */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                    /**
-                                     * @description Memory of the device, as coarsely as a browser tells it
-                                     * @default null
-                                     */
-                                    minMemoryMb: number | null;
-                                    /**
-                                     * @description Devices without a battery pass
-                                     * @default null
-                                     */
-                                    battery: {
-                                        /**
-                                         * @description Charging is enough, whatever the level
-                                         * @default true
-                                         */
-                                        charging: boolean;
-                                        /**
-                                         * @description Without charging, at least this full; 1: only when charging
-                                         * @default 1
-                                         */
-                                        minLevel: number;
-                                    } | null;
-                                    /**
-                                     * @description unmetered: no cellular network, and no wish to save data
-                                     * @default any
-                                     * @enum {string}
-                                     */
-                                    network: "any" | "unmetered";
-                                    /**
-                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                     * @default []
-                                     */
-                                    localeTags: string[];
-                                    /**
-                                     * @description Tags that the app gave the device: it has all of these
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                     * @enum {string}
-                                     */
-                                    storage?: "durable";
-                                    /**
-                                     * @description What a device is of which a rule asks something that its platform does not tell
-                                     * @default ineligible
-                                     * @enum {string}
-                                     */
-                                    whenUnknown: "ineligible" | "eligible";
-                                };
-                                /**
-                                 * @description When rounds may begin; null: at any time
-                                 * @default null
-                                 */
-                                schedule: {
-                                    windows: {
-                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                        cron: string;
-                                        /** @description How long */
-                                        durationMs: number;
-                                    }[];
-                                    /**
-                                     * @description IANA name, such as Europe/Zurich
-                                     * @default UTC
-                                     */
-                                    timeZone: string;
-                                } | null;
-                                /**
-                                 * @description What follows abandoned rounds
-                                 * @default {}
-                                 */
-                                retries: {
-                                    /**
-                                     * @description After so many in a row the task pauses itself; null: never
-                                     * @default 1000
-                                     */
-                                    maxConsecutiveFailures: number | null;
-                                    /**
-                                     * @description Before the second try; it doubles with each failure, with jitter
-                                     * @default 500
-                                     */
-                                    backoffMs: number;
-                                    /** @default 30000 */
-                                    maxBackoffMs: number;
-                                };
-                                /** @default 0 */
-                                pauseBetweenRoundsMs: number;
-                                /** @default {} */
-                                evaluation: {
-                                    /** @default null */
-                                    dataset: string | null;
-                                    /** @default 200 */
-                                    batchSize: number;
-                                    /**
-                                     * @description On devices: what one example can say at most of the difference of two versions
-                                     * @default 10
-                                     */
-                                    maxLossDifference: number;
-                                };
-                                /**
-                                 * @description L2 norm the weights of an update may have
-                                 * @default 100
-                                 */
-                                maxUpdateNorm: number;
-                                /**
-                                 * @description Most that one running mean or variance may change in a round
-                                 * @default 100
-                                 */
-                                maxStatisticChange: number;
-                                /** @default {} */
-                                secureAggregation: {
-                                    /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                     * @default on
-                                     * @enum {string}
-                                     */
-                                    mode: "on" | "off";
-                                    /**
-                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                     * @default 16
-                                     */
-                                    minimumCohort: number;
-                                    /**
-                                     * @description Largest share of members that may be corrupt
-                                     * @default 0.05
-                                     */
-                                    corruption: number;
-                                    /**
-                                     * @description Largest share of members that may drop out
-                                     * @default 0.3
-                                     */
-                                    dropout: number;
-                                    /**
-                                     * @description Each of the five steps ends when all have answered, else then
-                                     * @default 10000
-                                     */
-                                    phaseDeadlineMs: number;
-                                    /**
-                                     * @description Bits of one rounded value of an update
-                                     * @default 16
-                                     */
-                                    valueBits: number;
-                                    /**
-                                     * @description Largest mean loss a device can tell
-                                     * @default 1000
-                                     */
-                                    maxExampleLoss: number;
-                                };
-                            };
-                            currentVersion: number;
-                            round: {
-                                id: string;
-                                task: string;
-                                model: string;
-                                number: number;
-                                /**
-                                 * @description Only rounds that train make versions
-                                 * @enum {string}
-                                 */
-                                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                baseVersion: number;
-                                version: number | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                startedAt: string;
-                                endedAt: string | null;
-                                deadlineAt: string | null;
-                                offered: number;
-                                ready: number;
-                                cohort: number;
-                                reported: number;
-                                dropouts: number;
-                                refused: number;
-                                numExamples: number;
-                                trainLoss: number | null;
-                                trainAccuracy: number | null;
-                                loss: number | null;
-                                accuracy: number | null;
-                                bytesUp: number;
-                                bytesDown: number;
-                                seconds: number | null;
-                                reason: string | null;
-                                secure: {
-                                    /** @enum {string} */
-                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                    cohort: number;
-                                    threshold: number;
-                                    survivors: number;
-                                    lost: {
-                                        advertise: number;
-                                        share: number;
-                                        mask: number;
-                                        sign: number;
-                                        unmask: number;
-                                    };
-                                    private: boolean;
-                                    unmasked: number;
-                                } | null;
-                            } | null;
-                            roundsCommitted: number;
-                            gate: {
-                                reference: number;
-                                candidate: number | null;
-                                failures: number;
-                                patience: number;
-                                last: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                            } | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            /** @description Why it does not run; null while it runs */
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
-                                message: string;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTask"];
         put?: never;
         post?: never;
         delete?: never;
@@ -9082,667 +1199,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Pause a task, or let it go on */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        /** @enum {string} */
-                        state: "running" | "paused";
-                        moreRounds?: number;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            name: string;
-                            model: string;
-                            population: string;
-                            /** @enum {string} */
-                            state: "running" | "paused" | "finished";
-                            spec: {
-                                /**
-                                 * @description Of this document's form
-                                 * @default 1
-                                 * @enum {number}
-                                 */
-                                formatVersion: 1;
-                                name: string;
-                                model: string;
-                                /**
-                                 * @description Devices of this population are asked
-                                 * @default default
-                                 */
-                                population: string;
-                                /**
-                                 * @description Committed rounds after which the task is done; null: no end
-                                 * @default null
-                                 */
-                                rounds: number | null;
-                                /**
-                                 * @description When the task is done, beside its `rounds`
-                                 * @default {}
-                                 */
-                                stop: {
-                                    /**
-                                     * @description Done when a round reaches it
-                                     * @default null
-                                     */
-                                    targetMetric: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        name: "loss" | "accuracy";
-                                        /** @description A loss at most, or an accuracy of at least, this */
-                                        value: number;
-                                    } | null;
-                                    /**
-                                     * @description Done so long after the task was created or last resumed
-                                     * @default null
-                                     */
-                                    elapsedMs: number | null;
-                                    /**
-                                     * @description Done when the best value is so many rounds old
-                                     * @default null
-                                     */
-                                    noImprovement: {
-                                        /**
-                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Committed rounds without a new best
-                                         * @default 20
-                                         */
-                                        rounds: number;
-                                        /**
-                                         * @description A smaller change is no improvement
-                                         * @default 0
-                                         */
-                                        minimumChange: number;
-                                    } | null;
-                                };
-                                /**
-                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                 * @default train
-                                 * @enum {string}
-                                 */
-                                kind: "train" | "evaluate" | "telemetry";
-                                /**
-                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                 * @default null
-                                 */
-                                candidate: string | number | null;
-                                /**
-                                 * @description telemetry: what is counted besides runs; none named: all
-                                 * @default []
-                                 */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                /**
-                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                 * @default null
-                                 */
-                                reference: string | null;
-                                /**
-                                 * @description train: what a version must show on held-out devices
-                                 * @default null
-                                 */
-                                gate: {
-                                    /**
-                                     * @default loss
-                                     * @enum {string}
-                                     */
-                                    metric: "loss" | "accuracy";
-                                    /**
-                                     * @description Share of devices that measure and never train in this task
-                                     * @default 0.1
-                                     */
-                                    heldOutShare: number;
-                                    /**
-                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                     * @default 0
-                                     */
-                                    requiredImprovement: number;
-                                    /**
-                                     * @description With which the improvement has to be at least that
-                                     * @default 0.95
-                                     */
-                                    confidence: number;
-                                    /**
-                                     * @description Failures in a row after which the task pauses
-                                     * @default 5
-                                     */
-                                    patience: number;
-                                    /**
-                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                     * @default 16
-                                     */
-                                    minimumDevices: number;
-                                } | null;
-                                /**
-                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                 * @default every
-                                 * @enum {string}
-                                 */
-                                release: "every" | "on-gate" | "manual";
-                                /**
-                                 * @description Parameters that learn, by name; * stands for any text
-                                 * @default [
-                                 *       "*"
-                                 *     ]
-                                 */
-                                trainable: string[];
-                                /** @default {} */
-                                loss: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                };
-                                /**
-                                 * @description Losses on further outputs
-                                 * @default []
-                                 */
-                                moreLosses: {
-                                    /**
-                                     * @description What is minimised; auto: what the model's first output looks made for
-                                     * @default auto
-                                     * @enum {string}
-                                     */
-                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                    /** @description The model's output that it is put on */
-                                    output?: string;
-                                    /** @description Factor in the sum of several losses */
-                                    weight?: number;
-                                    /** @description softmax-cross-entropy */
-                                    labelSmoothing?: number;
-                                    /** @description softmax-cross-entropy: a factor per class */
-                                    classWeights?: number[];
-                                    /** @description huber */
-                                    delta?: number;
-                                    graph?: string;
-                                }[];
-                                /**
-                                 * @description Measured on held-out data besides loss and accuracy
-                                 * @default []
-                                 */
-                                metrics: {
-                                    /** @enum {string} */
-                                    kind: "topK" | "confusion" | "mae";
-                                    /** @description topK */
-                                    k?: number;
-                                }[];
-                                /**
-                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                 * @default as-exported
-                                 * @enum {string}
-                                 */
-                                batchNormalization: "as-exported" | "frozen" | "federated";
-                                /**
-                                 * @description Low-rank adapters: devices train and send only these
-                                 * @default null
-                                 */
-                                adapters: {
-                                    /**
-                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    targets: string[];
-                                    /**
-                                     * @description Columns between the two factors
-                                     * @default 8
-                                     */
-                                    rank: number;
-                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                    alpha?: number;
-                                    /**
-                                     * @description Train the second factor alone: only then is the mean of updates exact
-                                     * @default true
-                                     */
-                                    freezeA: boolean;
-                                } | null;
-                                /** @default {} */
-                                local: {
-                                    /**
-                                     * @description Passes over the device's examples
-                                     * @default 1
-                                     */
-                                    epochs: number;
-                                    /**
-                                     * @description Examples a gradient step
-                                     * @default 10
-                                     */
-                                    batchSize: number;
-                                    /** @default 0.05 */
-                                    learningRate: number;
-                                    /**
-                                     * @description Most examples used a round
-                                     * @default 600
-                                     */
-                                    maxExamples: number;
-                                    /** @default {} */
-                                    learningRateSchedule: {
-                                        /**
-                                         * @description Changes by round
-                                         * @default constant
-                                         * @enum {string}
-                                         */
-                                        kind: "constant" | "step" | "exponential" | "cosine";
-                                        /** @description step: every everyRounds rounds; exponential: every round */
-                                        factor?: number;
-                                        /** @description step */
-                                        everyRounds?: number;
-                                        /** @description cosine: rounds until the end is reached */
-                                        totalRounds?: number;
-                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                        finalShare?: number;
-                                    };
-                                    /** @default {} */
-                                    optimizer: {
-                                        /**
-                                         * @description Of the devices; anew in every round
-                                         * @default sgd
-                                         * @enum {string}
-                                         */
-                                        kind: "sgd" | "momentum" | "adam" | "adamw";
-                                        /** @description momentum; 0.9 if left out */
-                                        momentum?: number;
-                                        /** @description momentum */
-                                        nesterov?: boolean;
-                                        /** @description adam, adamw; 0.9 if left out */
-                                        beta1?: number;
-                                        /** @description adam, adamw; 0.999 if left out */
-                                        beta2?: number;
-                                        /** @description adam, adamw; 1e-8 if left out */
-                                        epsilon?: number;
-                                        /** @description 0 if left out, of adamw 0.01 */
-                                        weightDecay?: number;
-                                    };
-                                    /** @default null */
-                                    clipGradientNorm: number | null;
-                                    /**
-                                     * @description Most steps of one run; fewer where they would take more than 30 ms
-                                     * @default 64
-                                     */
-                                    loopSteps: number;
-                                    /**
-                                     * @description FedProx's mu: holds devices close to the weights they began with
-                                     * @default null
-                                     */
-                                    proximalTerm: number | null;
-                                };
-                                /** @default {} */
-                                cohort: {
-                                    /**
-                                     * @description Ready devices that form the cohort
-                                     * @default 24
-                                     */
-                                    goalCount: number;
-                                    /**
-                                     * @description Fewest updates a sum may hold
-                                     * @default 2
-                                     */
-                                    minimumCount: number;
-                                    /**
-                                     * @description Open offers per wanted device
-                                     * @default 1.3
-                                     */
-                                    overSelection: number;
-                                    /** @default 60000 */
-                                    trainDeadlineMs: number;
-                                    /** @default 20000 */
-                                    reportDeadlineMs: number;
-                                };
-                                /** @default {} */
-                                mode: {
-                                    /**
-                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                     * @default synchronous
-                                     * @enum {string}
-                                     */
-                                    type: "synchronous" | "buffered";
-                                    /** @description buffered: K, the updates that make a version */
-                                    bufferSize?: number;
-                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                    maxStaleness?: number;
-                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                    concurrency?: number;
-                                };
-                                /** @default {} */
-                                strategy: {
-                                    /**
-                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                     * @default fedAvg
-                                     */
-                                    name: string;
-                                    /**
-                                     * @description Of the strategy; what is left out gets its default
-                                     * @default {}
-                                     */
-                                    parameters: {
-                                        [key: string]: number;
-                                    };
-                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                    trustedDataset?: string;
-                                };
-                                /**
-                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                 * @default int8
-                                 * @enum {string}
-                                 */
-                                stepPrecision: "int8" | "int4" | "float32";
-                                /**
-                                 * @description Who of the willing devices is asked
-                                 * @default {}
-                                 */
-                                selection: {
-                                    /**
-                                     * @description Least time between two participations of a device
-                                     * @default 0
-                                     */
-                                    minimumSeparationMs: number;
-                                    /**
-                                     * @description Rounds of the task that a device sits out after each of its own
-                                     * @default 0
-                                     */
-                                    minimumSeparationRounds: number;
-                                    /**
-                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                     * @default 0.5
-                                     */
-                                    fairness: number;
-                                };
-                                /**
-                                 * @description Which devices may take part; they decide by themselves
-                                 * @default {}
-                                 */
-                                eligibility: {
-                                    /**
-                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                     * @default []
-                                     */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                    /**
-                                     * @description Memory of the device, as coarsely as a browser tells it
-                                     * @default null
-                                     */
-                                    minMemoryMb: number | null;
-                                    /**
-                                     * @description Devices without a battery pass
-                                     * @default null
-                                     */
-                                    battery: {
-                                        /**
-                                         * @description Charging is enough, whatever the level
-                                         * @default true
-                                         */
-                                        charging: boolean;
-                                        /**
-                                         * @description Without charging, at least this full; 1: only when charging
-                                         * @default 1
-                                         */
-                                        minLevel: number;
-                                    } | null;
-                                    /**
-                                     * @description unmetered: no cellular network, and no wish to save data
-                                     * @default any
-                                     * @enum {string}
-                                     */
-                                    network: "any" | "unmetered";
-                                    /**
-                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                     * @default []
-                                     */
-                                    localeTags: string[];
-                                    /**
-                                     * @description Tags that the app gave the device: it has all of these
-                                     * @default []
-                                     */
-                                    tags: string[];
-                                    /**
-                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                     * @enum {string}
-                                     */
-                                    storage?: "durable";
-                                    /**
-                                     * @description What a device is of which a rule asks something that its platform does not tell
-                                     * @default ineligible
-                                     * @enum {string}
-                                     */
-                                    whenUnknown: "ineligible" | "eligible";
-                                };
-                                /**
-                                 * @description When rounds may begin; null: at any time
-                                 * @default null
-                                 */
-                                schedule: {
-                                    windows: {
-                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                        cron: string;
-                                        /** @description How long */
-                                        durationMs: number;
-                                    }[];
-                                    /**
-                                     * @description IANA name, such as Europe/Zurich
-                                     * @default UTC
-                                     */
-                                    timeZone: string;
-                                } | null;
-                                /**
-                                 * @description What follows abandoned rounds
-                                 * @default {}
-                                 */
-                                retries: {
-                                    /**
-                                     * @description After so many in a row the task pauses itself; null: never
-                                     * @default 1000
-                                     */
-                                    maxConsecutiveFailures: number | null;
-                                    /**
-                                     * @description Before the second try; it doubles with each failure, with jitter
-                                     * @default 500
-                                     */
-                                    backoffMs: number;
-                                    /** @default 30000 */
-                                    maxBackoffMs: number;
-                                };
-                                /** @default 0 */
-                                pauseBetweenRoundsMs: number;
-                                /** @default {} */
-                                evaluation: {
-                                    /** @default null */
-                                    dataset: string | null;
-                                    /** @default 200 */
-                                    batchSize: number;
-                                    /**
-                                     * @description On devices: what one example can say at most of the difference of two versions
-                                     * @default 10
-                                     */
-                                    maxLossDifference: number;
-                                };
-                                /**
-                                 * @description L2 norm the weights of an update may have
-                                 * @default 100
-                                 */
-                                maxUpdateNorm: number;
-                                /**
-                                 * @description Most that one running mean or variance may change in a round
-                                 * @default 100
-                                 */
-                                maxStatisticChange: number;
-                                /** @default {} */
-                                secureAggregation: {
-                                    /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                     * @default on
-                                     * @enum {string}
-                                     */
-                                    mode: "on" | "off";
-                                    /**
-                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                     * @default 16
-                                     */
-                                    minimumCohort: number;
-                                    /**
-                                     * @description Largest share of members that may be corrupt
-                                     * @default 0.05
-                                     */
-                                    corruption: number;
-                                    /**
-                                     * @description Largest share of members that may drop out
-                                     * @default 0.3
-                                     */
-                                    dropout: number;
-                                    /**
-                                     * @description Each of the five steps ends when all have answered, else then
-                                     * @default 10000
-                                     */
-                                    phaseDeadlineMs: number;
-                                    /**
-                                     * @description Bits of one rounded value of an update
-                                     * @default 16
-                                     */
-                                    valueBits: number;
-                                    /**
-                                     * @description Largest mean loss a device can tell
-                                     * @default 1000
-                                     */
-                                    maxExampleLoss: number;
-                                };
-                            };
-                            currentVersion: number;
-                            round: {
-                                id: string;
-                                task: string;
-                                model: string;
-                                number: number;
-                                /**
-                                 * @description Only rounds that train make versions
-                                 * @enum {string}
-                                 */
-                                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                baseVersion: number;
-                                version: number | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                startedAt: string;
-                                endedAt: string | null;
-                                deadlineAt: string | null;
-                                offered: number;
-                                ready: number;
-                                cohort: number;
-                                reported: number;
-                                dropouts: number;
-                                refused: number;
-                                numExamples: number;
-                                trainLoss: number | null;
-                                trainAccuracy: number | null;
-                                loss: number | null;
-                                accuracy: number | null;
-                                bytesUp: number;
-                                bytesDown: number;
-                                seconds: number | null;
-                                reason: string | null;
-                                secure: {
-                                    /** @enum {string} */
-                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                    cohort: number;
-                                    threshold: number;
-                                    survivors: number;
-                                    lost: {
-                                        advertise: number;
-                                        share: number;
-                                        mask: number;
-                                        sign: number;
-                                        unmask: number;
-                                    };
-                                    private: boolean;
-                                    unmasked: number;
-                                } | null;
-                            } | null;
-                            roundsCommitted: number;
-                            gate: {
-                                reference: number;
-                                candidate: number | null;
-                                failures: number;
-                                patience: number;
-                                last: {
-                                    /**
-                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                     * @enum {string}
-                                     */
-                                    result: "passed" | "failed" | "undecided";
-                                    /** @enum {string} */
-                                    metric: "loss" | "accuracy";
-                                    reference: number;
-                                    devices: number;
-                                    examples: number;
-                                    improvement: number | null;
-                                    lower: number | null;
-                                    upper: number | null;
-                                    requiredImprovement: number;
-                                    confidence: number;
-                                    mcNemarP: number | null;
-                                    roundId: string;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    at: string;
-                                } | null;
-                            } | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            createdAt: string;
-                            /** @description Why it does not run; null while it runs */
-                            reason: {
-                                /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
-                                message: string;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postTaskState"];
         delete?: never;
         options?: never;
         head?: never;
@@ -9759,673 +1216,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Let a paused task go on from an earlier version, with what its server optimizer remembered */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        version: number;
-                    };
-                };
-            };
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            task: {
-                                name: string;
-                                model: string;
-                                population: string;
-                                /** @enum {string} */
-                                state: "running" | "paused" | "finished";
-                                spec: {
-                                    /**
-                                     * @description Of this document's form
-                                     * @default 1
-                                     * @enum {number}
-                                     */
-                                    formatVersion: 1;
-                                    name: string;
-                                    model: string;
-                                    /**
-                                     * @description Devices of this population are asked
-                                     * @default default
-                                     */
-                                    population: string;
-                                    /**
-                                     * @description Committed rounds after which the task is done; null: no end
-                                     * @default null
-                                     */
-                                    rounds: number | null;
-                                    /**
-                                     * @description When the task is done, beside its `rounds`
-                                     * @default {}
-                                     */
-                                    stop: {
-                                        /**
-                                         * @description Done when a round reaches it
-                                         * @default null
-                                         */
-                                        targetMetric: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            name: "loss" | "accuracy";
-                                            /** @description A loss at most, or an accuracy of at least, this */
-                                            value: number;
-                                        } | null;
-                                        /**
-                                         * @description Done so long after the task was created or last resumed
-                                         * @default null
-                                         */
-                                        elapsedMs: number | null;
-                                        /**
-                                         * @description Done when the best value is so many rounds old
-                                         * @default null
-                                         */
-                                        noImprovement: {
-                                            /**
-                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
-                                             * @default loss
-                                             * @enum {string}
-                                             */
-                                            metric: "loss" | "accuracy";
-                                            /**
-                                             * @description Committed rounds without a new best
-                                             * @default 20
-                                             */
-                                            rounds: number;
-                                            /**
-                                             * @description A smaller change is no improvement
-                                             * @default 0
-                                             */
-                                            minimumChange: number;
-                                        } | null;
-                                    };
-                                    /**
-                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
-                                     * @default train
-                                     * @enum {string}
-                                     */
-                                    kind: "train" | "evaluate" | "telemetry";
-                                    /**
-                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
-                                     * @default null
-                                     */
-                                    candidate: string | number | null;
-                                    /**
-                                     * @description telemetry: what is counted besides runs; none named: all
-                                     * @default []
-                                     */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
-                                    /**
-                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
-                                     * @default null
-                                     */
-                                    reference: string | null;
-                                    /**
-                                     * @description train: what a version must show on held-out devices
-                                     * @default null
-                                     */
-                                    gate: {
-                                        /**
-                                         * @default loss
-                                         * @enum {string}
-                                         */
-                                        metric: "loss" | "accuracy";
-                                        /**
-                                         * @description Share of devices that measure and never train in this task
-                                         * @default 0.1
-                                         */
-                                        heldOutShare: number;
-                                        /**
-                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
-                                         * @default 0
-                                         */
-                                        requiredImprovement: number;
-                                        /**
-                                         * @description With which the improvement has to be at least that
-                                         * @default 0.95
-                                         */
-                                        confidence: number;
-                                        /**
-                                         * @description Failures in a row after which the task pauses
-                                         * @default 5
-                                         */
-                                        patience: number;
-                                        /**
-                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
-                                         * @default 16
-                                         */
-                                        minimumDevices: number;
-                                    } | null;
-                                    /**
-                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
-                                     * @default every
-                                     * @enum {string}
-                                     */
-                                    release: "every" | "on-gate" | "manual";
-                                    /**
-                                     * @description Parameters that learn, by name; * stands for any text
-                                     * @default [
-                                     *       "*"
-                                     *     ]
-                                     */
-                                    trainable: string[];
-                                    /** @default {} */
-                                    loss: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    };
-                                    /**
-                                     * @description Losses on further outputs
-                                     * @default []
-                                     */
-                                    moreLosses: {
-                                        /**
-                                         * @description What is minimised; auto: what the model's first output looks made for
-                                         * @default auto
-                                         * @enum {string}
-                                         */
-                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
-                                        /** @description The model's output that it is put on */
-                                        output?: string;
-                                        /** @description Factor in the sum of several losses */
-                                        weight?: number;
-                                        /** @description softmax-cross-entropy */
-                                        labelSmoothing?: number;
-                                        /** @description softmax-cross-entropy: a factor per class */
-                                        classWeights?: number[];
-                                        /** @description huber */
-                                        delta?: number;
-                                        graph?: string;
-                                    }[];
-                                    /**
-                                     * @description Measured on held-out data besides loss and accuracy
-                                     * @default []
-                                     */
-                                    metrics: {
-                                        /** @enum {string} */
-                                        kind: "topK" | "confusion" | "mae";
-                                        /** @description topK */
-                                        k?: number;
-                                    }[];
-                                    /**
-                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
-                                     * @default as-exported
-                                     * @enum {string}
-                                     */
-                                    batchNormalization: "as-exported" | "frozen" | "federated";
-                                    /**
-                                     * @description Low-rank adapters: devices train and send only these
-                                     * @default null
-                                     */
-                                    adapters: {
-                                        /**
-                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
-                                         * @default [
-                                         *       "*"
-                                         *     ]
-                                         */
-                                        targets: string[];
-                                        /**
-                                         * @description Columns between the two factors
-                                         * @default 8
-                                         */
-                                        rank: number;
-                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
-                                        alpha?: number;
-                                        /**
-                                         * @description Train the second factor alone: only then is the mean of updates exact
-                                         * @default true
-                                         */
-                                        freezeA: boolean;
-                                    } | null;
-                                    /** @default {} */
-                                    local: {
-                                        /**
-                                         * @description Passes over the device's examples
-                                         * @default 1
-                                         */
-                                        epochs: number;
-                                        /**
-                                         * @description Examples a gradient step
-                                         * @default 10
-                                         */
-                                        batchSize: number;
-                                        /** @default 0.05 */
-                                        learningRate: number;
-                                        /**
-                                         * @description Most examples used a round
-                                         * @default 600
-                                         */
-                                        maxExamples: number;
-                                        /** @default {} */
-                                        learningRateSchedule: {
-                                            /**
-                                             * @description Changes by round
-                                             * @default constant
-                                             * @enum {string}
-                                             */
-                                            kind: "constant" | "step" | "exponential" | "cosine";
-                                            /** @description step: every everyRounds rounds; exponential: every round */
-                                            factor?: number;
-                                            /** @description step */
-                                            everyRounds?: number;
-                                            /** @description cosine: rounds until the end is reached */
-                                            totalRounds?: number;
-                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
-                                            finalShare?: number;
-                                        };
-                                        /** @default {} */
-                                        optimizer: {
-                                            /**
-                                             * @description Of the devices; anew in every round
-                                             * @default sgd
-                                             * @enum {string}
-                                             */
-                                            kind: "sgd" | "momentum" | "adam" | "adamw";
-                                            /** @description momentum; 0.9 if left out */
-                                            momentum?: number;
-                                            /** @description momentum */
-                                            nesterov?: boolean;
-                                            /** @description adam, adamw; 0.9 if left out */
-                                            beta1?: number;
-                                            /** @description adam, adamw; 0.999 if left out */
-                                            beta2?: number;
-                                            /** @description adam, adamw; 1e-8 if left out */
-                                            epsilon?: number;
-                                            /** @description 0 if left out, of adamw 0.01 */
-                                            weightDecay?: number;
-                                        };
-                                        /** @default null */
-                                        clipGradientNorm: number | null;
-                                        /**
-                                         * @description Most steps of one run; fewer where they would take more than 30 ms
-                                         * @default 64
-                                         */
-                                        loopSteps: number;
-                                        /**
-                                         * @description FedProx's mu: holds devices close to the weights they began with
-                                         * @default null
-                                         */
-                                        proximalTerm: number | null;
-                                    };
-                                    /** @default {} */
-                                    cohort: {
-                                        /**
-                                         * @description Ready devices that form the cohort
-                                         * @default 24
-                                         */
-                                        goalCount: number;
-                                        /**
-                                         * @description Fewest updates a sum may hold
-                                         * @default 2
-                                         */
-                                        minimumCount: number;
-                                        /**
-                                         * @description Open offers per wanted device
-                                         * @default 1.3
-                                         */
-                                        overSelection: number;
-                                        /** @default 60000 */
-                                        trainDeadlineMs: number;
-                                        /** @default 20000 */
-                                        reportDeadlineMs: number;
-                                    };
-                                    /** @default {} */
-                                    mode: {
-                                        /**
-                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
-                                         * @default synchronous
-                                         * @enum {string}
-                                         */
-                                        type: "synchronous" | "buffered";
-                                        /** @description buffered: K, the updates that make a version */
-                                        bufferSize?: number;
-                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
-                                        maxStaleness?: number;
-                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
-                                        concurrency?: number;
-                                    };
-                                    /** @default {} */
-                                    strategy: {
-                                        /**
-                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
-                                         * @default fedAvg
-                                         */
-                                        name: string;
-                                        /**
-                                         * @description Of the strategy; what is left out gets its default
-                                         * @default {}
-                                         */
-                                        parameters: {
-                                            [key: string]: number;
-                                        };
-                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
-                                        trustedDataset?: string;
-                                    };
-                                    /**
-                                     * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
-                                     * @default int8
-                                     * @enum {string}
-                                     */
-                                    stepPrecision: "int8" | "int4" | "float32";
-                                    /**
-                                     * @description Who of the willing devices is asked
-                                     * @default {}
-                                     */
-                                    selection: {
-                                        /**
-                                         * @description Least time between two participations of a device
-                                         * @default 0
-                                         */
-                                        minimumSeparationMs: number;
-                                        /**
-                                         * @description Rounds of the task that a device sits out after each of its own
-                                         * @default 0
-                                         */
-                                        minimumSeparationRounds: number;
-                                        /**
-                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
-                                         * @default 0.5
-                                         */
-                                        fairness: number;
-                                    };
-                                    /**
-                                     * @description Which devices may take part; they decide by themselves
-                                     * @default {}
-                                     */
-                                    eligibility: {
-                                        /**
-                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
-                                         * @default []
-                                         */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
-                                        /**
-                                         * @description Memory of the device, as coarsely as a browser tells it
-                                         * @default null
-                                         */
-                                        minMemoryMb: number | null;
-                                        /**
-                                         * @description Devices without a battery pass
-                                         * @default null
-                                         */
-                                        battery: {
-                                            /**
-                                             * @description Charging is enough, whatever the level
-                                             * @default true
-                                             */
-                                            charging: boolean;
-                                            /**
-                                             * @description Without charging, at least this full; 1: only when charging
-                                             * @default 1
-                                             */
-                                            minLevel: number;
-                                        } | null;
-                                        /**
-                                         * @description unmetered: no cellular network, and no wish to save data
-                                         * @default any
-                                         * @enum {string}
-                                         */
-                                        network: "any" | "unmetered";
-                                        /**
-                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
-                                         * @default []
-                                         */
-                                        localeTags: string[];
-                                        /**
-                                         * @description Tags that the app gave the device: it has all of these
-                                         * @default []
-                                         */
-                                        tags: string[];
-                                        /**
-                                         * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
-                                         * @enum {string}
-                                         */
-                                        storage?: "durable";
-                                        /**
-                                         * @description What a device is of which a rule asks something that its platform does not tell
-                                         * @default ineligible
-                                         * @enum {string}
-                                         */
-                                        whenUnknown: "ineligible" | "eligible";
-                                    };
-                                    /**
-                                     * @description When rounds may begin; null: at any time
-                                     * @default null
-                                     */
-                                    schedule: {
-                                        windows: {
-                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
-                                            cron: string;
-                                            /** @description How long */
-                                            durationMs: number;
-                                        }[];
-                                        /**
-                                         * @description IANA name, such as Europe/Zurich
-                                         * @default UTC
-                                         */
-                                        timeZone: string;
-                                    } | null;
-                                    /**
-                                     * @description What follows abandoned rounds
-                                     * @default {}
-                                     */
-                                    retries: {
-                                        /**
-                                         * @description After so many in a row the task pauses itself; null: never
-                                         * @default 1000
-                                         */
-                                        maxConsecutiveFailures: number | null;
-                                        /**
-                                         * @description Before the second try; it doubles with each failure, with jitter
-                                         * @default 500
-                                         */
-                                        backoffMs: number;
-                                        /** @default 30000 */
-                                        maxBackoffMs: number;
-                                    };
-                                    /** @default 0 */
-                                    pauseBetweenRoundsMs: number;
-                                    /** @default {} */
-                                    evaluation: {
-                                        /** @default null */
-                                        dataset: string | null;
-                                        /** @default 200 */
-                                        batchSize: number;
-                                        /**
-                                         * @description On devices: what one example can say at most of the difference of two versions
-                                         * @default 10
-                                         */
-                                        maxLossDifference: number;
-                                    };
-                                    /**
-                                     * @description L2 norm the weights of an update may have
-                                     * @default 100
-                                     */
-                                    maxUpdateNorm: number;
-                                    /**
-                                     * @description Most that one running mean or variance may change in a round
-                                     * @default 100
-                                     */
-                                    maxStatisticChange: number;
-                                    /** @default {} */
-                                    secureAggregation: {
-                                        /**
-                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
-                                         * @default on
-                                         * @enum {string}
-                                         */
-                                        mode: "on" | "off";
-                                        /**
-                                         * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
-                                         * @default 16
-                                         */
-                                        minimumCohort: number;
-                                        /**
-                                         * @description Largest share of members that may be corrupt
-                                         * @default 0.05
-                                         */
-                                        corruption: number;
-                                        /**
-                                         * @description Largest share of members that may drop out
-                                         * @default 0.3
-                                         */
-                                        dropout: number;
-                                        /**
-                                         * @description Each of the five steps ends when all have answered, else then
-                                         * @default 10000
-                                         */
-                                        phaseDeadlineMs: number;
-                                        /**
-                                         * @description Bits of one rounded value of an update
-                                         * @default 16
-                                         */
-                                        valueBits: number;
-                                        /**
-                                         * @description Largest mean loss a device can tell
-                                         * @default 1000
-                                         */
-                                        maxExampleLoss: number;
-                                    };
-                                };
-                                currentVersion: number;
-                                round: {
-                                    id: string;
-                                    task: string;
-                                    model: string;
-                                    number: number;
-                                    /**
-                                     * @description Only rounds that train make versions
-                                     * @enum {string}
-                                     */
-                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                    /** @enum {string} */
-                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                    baseVersion: number;
-                                    version: number | null;
-                                    /**
-                                     * Format: date-time
-                                     * @description RFC 3339, UTC
-                                     */
-                                    startedAt: string;
-                                    endedAt: string | null;
-                                    deadlineAt: string | null;
-                                    offered: number;
-                                    ready: number;
-                                    cohort: number;
-                                    reported: number;
-                                    dropouts: number;
-                                    refused: number;
-                                    numExamples: number;
-                                    trainLoss: number | null;
-                                    trainAccuracy: number | null;
-                                    loss: number | null;
-                                    accuracy: number | null;
-                                    bytesUp: number;
-                                    bytesDown: number;
-                                    seconds: number | null;
-                                    reason: string | null;
-                                    secure: {
-                                        /** @enum {string} */
-                                        step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                        cohort: number;
-                                        threshold: number;
-                                        survivors: number;
-                                        lost: {
-                                            advertise: number;
-                                            share: number;
-                                            mask: number;
-                                            sign: number;
-                                            unmask: number;
-                                        };
-                                        private: boolean;
-                                        unmasked: number;
-                                    } | null;
-                                } | null;
-                                roundsCommitted: number;
-                                gate: {
-                                    reference: number;
-                                    candidate: number | null;
-                                    failures: number;
-                                    patience: number;
-                                    last: {
-                                        /**
-                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
-                                         * @enum {string}
-                                         */
-                                        result: "passed" | "failed" | "undecided";
-                                        /** @enum {string} */
-                                        metric: "loss" | "accuracy";
-                                        reference: number;
-                                        devices: number;
-                                        examples: number;
-                                        improvement: number | null;
-                                        lower: number | null;
-                                        upper: number | null;
-                                        requiredImprovement: number;
-                                        confidence: number;
-                                        mcNemarP: number | null;
-                                        roundId: string;
-                                        /**
-                                         * Format: date-time
-                                         * @description RFC 3339, UTC
-                                         */
-                                        at: string;
-                                    } | null;
-                                } | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                createdAt: string;
-                                /** @description Why it does not run; null while it runs */
-                                reason: {
-                                    /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
-                                    message: string;
-                                } | null;
-                            };
-                            from: number;
-                            /**
-                             * @description What the server optimizer goes on with: what it remembered after the version, nothing because it remembers nothing, or nothing because what it remembered is not known
-                             * @enum {string}
-                             */
-                            optimizer: "restored" | "stateless" | "anew";
-                        };
-                    };
-                };
-            };
-        };
+        post: operations["postTaskHead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -10440,85 +1231,7 @@ export interface paths {
             cookie?: never;
         };
         /** Rounds of a task, newest first */
-        get: {
-            parameters: {
-                query: {
-                    limit: number;
-                    before?: number;
-                };
-                header?: never;
-                path: {
-                    task: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            rounds: {
-                                id: string;
-                                task: string;
-                                model: string;
-                                number: number;
-                                /**
-                                 * @description Only rounds that train make versions
-                                 * @enum {string}
-                                 */
-                                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                                /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                                baseVersion: number;
-                                version: number | null;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                startedAt: string;
-                                endedAt: string | null;
-                                deadlineAt: string | null;
-                                offered: number;
-                                ready: number;
-                                cohort: number;
-                                reported: number;
-                                dropouts: number;
-                                refused: number;
-                                numExamples: number;
-                                trainLoss: number | null;
-                                trainAccuracy: number | null;
-                                loss: number | null;
-                                accuracy: number | null;
-                                bytesUp: number;
-                                bytesDown: number;
-                                seconds: number | null;
-                                reason: string | null;
-                                secure: {
-                                    /** @enum {string} */
-                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                    cohort: number;
-                                    threshold: number;
-                                    survivors: number;
-                                    lost: {
-                                        advertise: number;
-                                        share: number;
-                                        mask: number;
-                                        sign: number;
-                                        unmask: number;
-                                    };
-                                    private: boolean;
-                                    unmasked: number;
-                                } | null;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getTaskRounds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10535,80 +1248,7 @@ export interface paths {
             cookie?: never;
         };
         /** One round */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    roundId: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            id: string;
-                            task: string;
-                            model: string;
-                            number: number;
-                            /**
-                             * @description Only rounds that train make versions
-                             * @enum {string}
-                             */
-                            purpose: "train" | "gate" | "evaluate" | "telemetry";
-                            /** @enum {string} */
-                            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
-                            baseVersion: number;
-                            version: number | null;
-                            /**
-                             * Format: date-time
-                             * @description RFC 3339, UTC
-                             */
-                            startedAt: string;
-                            endedAt: string | null;
-                            deadlineAt: string | null;
-                            offered: number;
-                            ready: number;
-                            cohort: number;
-                            reported: number;
-                            dropouts: number;
-                            refused: number;
-                            numExamples: number;
-                            trainLoss: number | null;
-                            trainAccuracy: number | null;
-                            loss: number | null;
-                            accuracy: number | null;
-                            bytesUp: number;
-                            bytesDown: number;
-                            seconds: number | null;
-                            reason: string | null;
-                            secure: {
-                                /** @enum {string} */
-                                step: "advertise" | "share" | "mask" | "sign" | "unmask";
-                                cohort: number;
-                                threshold: number;
-                                survivors: number;
-                                lost: {
-                                    advertise: number;
-                                    share: number;
-                                    mask: number;
-                                    sign: number;
-                                    unmask: number;
-                                };
-                                private: boolean;
-                                unmasked: number;
-                            } | null;
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getRound"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10625,41 +1265,7 @@ export interface paths {
             cookie?: never;
         };
         /** Updates of a round that did not count, with their senders and the reasons */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    roundId: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            refusals: {
-                                device: string;
-                                /** @description Code of the error catalogue, such as update/not-finite */
-                                code: string;
-                                /** @description What was found and what was expected */
-                                detail: unknown;
-                                /**
-                                 * Format: date-time
-                                 * @description RFC 3339, UTC
-                                 */
-                                at: string;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
+        get: operations["getRoundRefusals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10676,24 +1282,24 @@ export interface paths {
             cookie?: never;
         };
         /** Whether the coordinator and its database answer */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
+        get: operations["getHealthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/task.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** The JSON Schema of a task */
+        get: operations["getSchemasTaskJson"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10705,12 +1311,8206 @@ export interface paths {
 }
 export type webhooks = Record<string, never>;
 export interface components {
-    schemas: never;
-    responses: never;
-    parameters: never;
+    schemas: {
+        AlertAcknowledge: {
+            /** @description Who has seen it */
+            by?: string;
+            /** @default  */
+            comment: string;
+        };
+        AlertAcknowledgement: {
+            by: string;
+            comment: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        AlertCounts: {
+            firing: number;
+            /** @description Of those that fire */
+            critical: number;
+            pending: number;
+            /** @description Of those that fire, neither acknowledged nor silenced */
+            unacknowledged: number;
+        };
+        AlertList: {
+            alerts: components["schemas"]["AlertView"][];
+            counts: components["schemas"]["AlertCounts"];
+        };
+        AlertRule: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice: string;
+        };
+        AlertRuleList: {
+            rules: components["schemas"]["AlertRuleView"][];
+        };
+        AlertRuleView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice: string;
+            /**
+             * @description changed: one that is built in, as an operator has it
+             * @enum {string}
+             */
+            origin: "built-in" | "changed" | "own";
+            appliedThreshold: number | null;
+            /** @description Of the threshold */
+            unit: string | null;
+            /** @description What its kind looks at */
+            watches: string;
+            /** @enum {string} */
+            state: "disabled" | "quiet" | "pending" | "firing";
+            /** @description When it was last looked at */
+            checkedAt: string | null;
+            /** @description Why it could not be looked at; null: it could */
+            problem: string | null;
+        };
+        AlertSubject: {
+            model?: string;
+            version?: number;
+            task?: string;
+            channel?: string;
+            rollout?: string;
+            metric?: string;
+            role?: string;
+            code?: string;
+        };
+        AlertView: {
+            id: number;
+            rule: string;
+            /** @enum {string} */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /** @enum {string} */
+            severity: "info" | "warning" | "critical";
+            /** @enum {string} */
+            state: "pending" | "firing" | "resolved";
+            subject: components["schemas"]["AlertSubject"];
+            /** @description What was found, in the unit of the threshold */
+            value: number | null;
+            threshold: number | null;
+            /** @description One sentence: what is wrong */
+            summary: string;
+            /** @description One sentence: what to do */
+            advice: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            pendingSince: string;
+            firingSince: string | null;
+            resolvedAt: string | null;
+            acknowledgement: components["schemas"]["AlertAcknowledgement"] | null;
+            /** @description Null: no silence holds for it now */
+            silencedUntil: string | null;
+            /** @description When its last notification was sent off */
+            toldAt: string | null;
+        };
+        AliasList: {
+            aliases: components["schemas"]["AliasView"][];
+        };
+        AliasRequest: {
+            /** @description A version's number, an alias, or "newest" */
+            version: number | string;
+        };
+        AliasView: {
+            name: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            movedAt: string;
+        };
+        AuditActor: {
+            /** @constant */
+            kind: "operator";
+            /**
+             * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+             * @enum {string}
+             */
+            via: "http" | "files" | "process";
+        } | {
+            /** @constant */
+            kind: "coordinator";
+            task?: string;
+            round?: string;
+            rollout?: string;
+            policy?: string;
+        } | {
+            /** @constant */
+            kind: "device";
+        };
+        AuditHead: {
+            size: number;
+            hash: string;
+        };
+        AuditList: {
+            records: components["schemas"]["AuditRecord"][];
+            head: components["schemas"]["AuditHead"];
+            signed: {
+                size: number;
+                hash: string;
+                timestampVersion: number;
+            } | null;
+        };
+        AuditObject: {
+            model?: string;
+            version?: number;
+            task?: string;
+            round?: string;
+            population?: string;
+            /** @description A pseudonym of the audit log: what leads from a device to it is forgotten with the device */
+            device?: string;
+            role?: string;
+            channel?: string;
+            alias?: string;
+            rollout?: string;
+            /** @description Of alerts */
+            rule?: string;
+            alert?: number;
+            policy?: string;
+            notificationChannel?: string;
+            silence?: number;
+        };
+        AuditRecord: {
+            index: number;
+            /** @description RFC 3339, UTC */
+            at: string;
+            actor: components["schemas"]["AuditActor"];
+            action: string;
+            object: components["schemas"]["AuditObject"];
+            /** @description Digests stand for documents, and nothing is secret */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** @description The hash of the record before; 64 zeros in the first */
+            previous: string;
+            /** @description SHA-256 of the record without this field, in canonical JSON (RFC 8785) */
+            hash: string;
+        };
+        AuditRecords: {
+            start: number;
+            records: components["schemas"]["AuditRecord"][];
+        };
+        BufferView: {
+            bufferSize: number;
+            updates: number;
+            maxStaleness: number;
+            head: number;
+            liveBases: components["schemas"]["LiveBaseView"][];
+            cohorts: components["schemas"]["BufferedCohortView"][];
+            superseded: number;
+        };
+        BufferedCohortView: {
+            roundId: string;
+            baseVersion: number;
+            staleness: number;
+            discount: number;
+            updates: number;
+            numExamples: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            version: number | null;
+        };
+        CardNotes: {
+            /**
+             * @description What it is for, and what it is not for
+             * @default
+             */
+            intendedUse: string;
+            /**
+             * @description Where it does badly, and what is known of bias
+             * @default
+             */
+            limitations: string;
+            /**
+             * @description A name, such as Apache-2.0
+             * @default
+             */
+            licence: string;
+            /**
+             * @description Who is asked and told
+             * @default []
+             */
+            contacts: string[];
+        };
+        CardNotesView: {
+            /** @description Null: nobody wrote any */
+            notes: components["schemas"]["CardNotes"] | null;
+            updatedAt: string | null;
+        };
+        CertificateLogView: {
+            head: components["schemas"]["LogHead"];
+            signed: {
+                /** @description Certificates in the log */
+                treeSize: number;
+                rootHash: string;
+                timestampVersion: number;
+            };
+        };
+        ChannelHistory: {
+            history: components["schemas"]["ChannelView"][];
+        };
+        ChannelList: {
+            channels: components["schemas"]["ChannelView"][];
+        };
+        ChannelView: {
+            name: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            releasedAt: string;
+        };
+        ComparisonView: {
+            loss: {
+                difference: number;
+                lower: number;
+                upper: number;
+                /** @description Two-sided, of the paired t-test with devices as clusters */
+                p: number;
+                designEffect: number | null;
+            } | null;
+            accuracy: {
+                difference: number;
+                lower: number;
+                upper: number;
+                lost: number;
+                gained: number;
+                /** @description Two-sided, of McNemar's test with devices as clusters */
+                p: number;
+            } | null;
+            confidence: number;
+        };
+        DeliveryList: {
+            deliveries: components["schemas"]["DeliveryView"][];
+        };
+        DeliveryView: {
+            id: string;
+            channel: string;
+            /** @enum {string} */
+            purpose: "alert" | "test";
+            summary: string;
+            /**
+             * @description failed: it will not be tried again; dropped: the queue was full, or the channel went
+             * @enum {string}
+             */
+            state: "queued" | "delivered" | "failed" | "dropped";
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /** @description When it is tried again */
+            nextAt: string | null;
+            endedAt: string | null;
+            lastError: string | null;
+        };
+        DeviceErasure: {
+            erased: boolean;
+        };
+        DevicesView: {
+            connected: number;
+            training: number;
+        };
+        DraftView: {
+            role: string;
+            version: number;
+            file: string;
+        };
+        DriftView: {
+            metric: string;
+            reference: {
+                /**
+                 * @description The task's own data set, or the first round that measured
+                 * @enum {string}
+                 */
+                source: "dataset" | "measurement";
+                roundId: string | null;
+                version: number | null;
+                count: number;
+            };
+            count: number;
+            /** @description Population stability index, in nats */
+            psi: number;
+            /** @description Of samples of these sizes without drift, values independent of each other */
+            psiExpected: number;
+            /** @description Without drift the index is below this in 95 of 100 cases */
+            psiLimit: number;
+            ks: number | null;
+            ksExpected: number | null;
+            ksLimit: number | null;
+            /** @description Whether the index is above its limit */
+            beyondNoise: boolean;
+        };
+        /**
+         * @description Which devices may take part; they decide by themselves
+         * @default {}
+         */
+        EligibilityRules: {
+            /**
+             * @description A device has one of these; all may, where it is empty, that run what the model is written in
+             * @default []
+             */
+            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+            /**
+             * @description Memory of the device, as coarsely as a browser tells it
+             * @default null
+             */
+            minMemoryMb: number | null;
+            /**
+             * @description Devices without a battery pass
+             * @default null
+             */
+            battery: {
+                /**
+                 * @description Charging is enough, whatever the level
+                 * @default true
+                 */
+                charging: boolean;
+                /**
+                 * @description Without charging, at least this full; 1: only when charging
+                 * @default 1
+                 */
+                minLevel: number;
+            } | null;
+            /**
+             * @description unmetered: no cellular network, and no wish to save data
+             * @default any
+             * @enum {string}
+             */
+            network: "any" | "unmetered";
+            /**
+             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+             * @default []
+             */
+            localeTags: string[];
+            /**
+             * @description Tags that the app gave the device: it has all of these
+             * @default []
+             */
+            tags: string[];
+            /**
+             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+             * @enum {string}
+             */
+            storage?: "durable";
+            /**
+             * @description What a device is of which a rule asks something that its platform does not tell
+             * @default ineligible
+             * @enum {string}
+             */
+            whenUnknown: "ineligible" | "eligible";
+        };
+        EnrolmentRequest: {
+            token: string;
+            publicKey: string;
+            proof: string;
+        };
+        EnrolmentResponse: {
+            certificate: string;
+            deviceId: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            expiresAt: string;
+        };
+        FileRef: {
+            digest: string;
+            sizeBytes: number;
+        };
+        GateSpec: {
+            /**
+             * @default loss
+             * @enum {string}
+             */
+            metric: "loss" | "accuracy";
+            /**
+             * @description Share of devices that measure and never train in this task
+             * @default 0.1
+             */
+            heldOutShare: number;
+            /**
+             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+             * @default 0
+             */
+            requiredImprovement: number;
+            /**
+             * @description With which the improvement has to be at least that
+             * @default 0.95
+             */
+            confidence: number;
+            /**
+             * @description Failures in a row after which the task pauses
+             * @default 5
+             */
+            patience: number;
+            /**
+             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+             * @default 16
+             */
+            minimumDevices: number;
+        };
+        GateView: {
+            reference: number;
+            candidate: number | null;
+            failures: number;
+            patience: number;
+            last: components["schemas"]["VerdictView"] | null;
+        };
+        GraphPort: {
+            name: string;
+            /** @enum {string} */
+            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+            shape: number[];
+        };
+        HealthReport: {
+            /** @constant */
+            formatVersion: 1;
+            model: string;
+            version: number;
+            /** @enum {string} */
+            engine: "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
+            /** @description Random name of this run of the app; several may be at once, such as the tabs of a site */
+            session: string;
+            /** @description Grows with each report of the session on this version: one that comes again is not counted again */
+            sequence: number;
+            /** @description Since the report before: runs, crashes, failed self-checks, errors by code, runs by latency, as formatVersion lays them out */
+            counts: number[];
+        };
+        ImageProcessing: {
+            /** @constant */
+            kind: "image";
+            /** @enum {string} */
+            layout: "nchw" | "nhwc";
+            /** @enum {string} */
+            channels: "rgb" | "bgr" | "gray";
+            /** @enum {string} */
+            fit: "cover" | "contain" | "stretch";
+            invert?: boolean;
+            mean?: number[];
+            standardDeviation?: number[];
+        };
+        IssuerView: {
+            /** @enum {string} */
+            kind: "coordinator" | "outside";
+            name: string;
+            publicKey: string;
+            certificates: number;
+        };
+        KeyRoleChange: {
+            keys?: components["schemas"]["PublicKeyBody"][];
+            threshold?: number;
+        };
+        KeyRoleList: {
+            roles: components["schemas"]["KeyRoleView"][];
+        };
+        KeyRoleView: {
+            role: string;
+            model: string | null;
+            online: boolean;
+            threshold: number;
+            keys: {
+                keyId: string;
+                scheme: string;
+                here: boolean;
+            }[];
+            version: number | null;
+            expiresAt: string | null;
+            expiresInDays: number | null;
+            waiting: {
+                version: number;
+                reason: "renewal" | "change";
+                signatures: {
+                    have: number;
+                    need: number;
+                }[];
+            } | null;
+        };
+        Lineage: {
+            madeBy: components["schemas"]["MadeBy"];
+            /** @description Empty of a published version */
+            cohorts: components["schemas"]["LineageCohort"][];
+            evaluation: {
+                dataset: string;
+                examples: number;
+            } | null;
+            /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+            intervals: {
+                [key: string]: {
+                    lower: number;
+                    upper: number;
+                    confidence: number;
+                };
+            };
+            privacy: {
+                /** @description Null: no differential privacy bounds it */
+                epsilon: number | null;
+                /** @description Why epsilon is null */
+                reason: string | null;
+                /** @description Null: the coordinator saw each update, or there was none */
+                secureAggregation: {
+                    /** @description Updates in any sum */
+                    minimumCohort: number;
+                } | null;
+                /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                maxUpdateNorm: number | null;
+            };
+            code: {
+                /** @description Its version */
+                coordinator: string;
+            };
+            dataSchema: {
+                digest: string;
+                inputs: components["schemas"]["GraphPort"][];
+                outputs: components["schemas"]["GraphPort"][];
+                /** @description Of training examples; null of a published version */
+                labels: components["schemas"]["GraphPort"][] | null;
+                /** @description How many have names */
+                classes: number | null;
+            };
+        };
+        LineageCohort: {
+            round: string;
+            updates: number;
+            numExamples: number;
+            /** @description Versions since the one it was trained from; null: synchronous */
+            staleness: number | null;
+        };
+        LiveBaseView: {
+            version: number;
+            staleness: number;
+            cohorts: number;
+            devices: number;
+            ready: number;
+        };
+        /** @default {} */
+        LocalOptimizer: {
+            /**
+             * @description Of the devices; anew in every round
+             * @default sgd
+             * @enum {string}
+             */
+            kind: "sgd" | "momentum" | "adam" | "adamw";
+            /** @description momentum; 0.9 if left out */
+            momentum?: number;
+            /** @description momentum */
+            nesterov?: boolean;
+            /** @description adam, adamw; 0.9 if left out */
+            beta1?: number;
+            /** @description adam, adamw; 0.999 if left out */
+            beta2?: number;
+            /** @description adam, adamw; 1e-8 if left out */
+            epsilon?: number;
+            /** @description 0 if left out, of adamw 0.01 */
+            weightDecay?: number;
+        };
+        LogConsistency: {
+            path: string[];
+        };
+        LogEntries: {
+            /** @description Certificates in the log */
+            start: number;
+            certificates: string[];
+        };
+        LogHead: {
+            /** @description Certificates in the log */
+            treeSize: number;
+            rootHash: string;
+        };
+        LogInclusion: {
+            /** @description Certificates in the log */
+            index: number;
+            /** @description Certificates in the log */
+            treeSize: number;
+            path: string[];
+        };
+        LossSpec: {
+            /**
+             * @description What is minimised; auto: what the model's first output looks made for
+             * @default auto
+             * @enum {string}
+             */
+            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+            /** @description The model's output that it is put on */
+            output?: string;
+            /** @description Factor in the sum of several losses */
+            weight?: number;
+            /** @description softmax-cross-entropy */
+            labelSmoothing?: number;
+            /** @description softmax-cross-entropy: a factor per class */
+            classWeights?: number[];
+            /** @description huber */
+            delta?: number;
+            graph?: string;
+        };
+        MadeBy: {
+            /** @constant */
+            kind: "operator";
+            /**
+             * @description http: with the operator's token; process: who runs the coordinator
+             * @enum {string}
+             */
+            via: "http" | "files" | "process";
+        } | {
+            /** @constant */
+            kind: "task";
+            task: string;
+            plan: {
+                number: number;
+                digest: string;
+            };
+        };
+        MeasurementList: {
+            measurements: components["schemas"]["MeasurementView"][];
+        };
+        MeasurementView: {
+            task: string;
+            model: string;
+            roundId: string;
+            /** @enum {string} */
+            purpose: "train" | "gate" | "evaluate" | "telemetry";
+            version: number;
+            candidate: number | null;
+            devices: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            counters: {
+                [key: string]: number;
+            };
+            histograms: {
+                [key: string]: {
+                    edges: number[];
+                    counts: number[];
+                };
+            };
+            comparison: components["schemas"]["ComparisonView"] | null;
+            /** @description telemetry: of predictions, labels, confidence and features, the one that drifted most first */
+            drift: components["schemas"]["DriftView"][];
+        };
+        MetricSpec: {
+            /** @enum {string} */
+            kind: "topK" | "confusion" | "mae";
+            /** @description topK */
+            k?: number;
+        };
+        ModelCard: {
+            /** @constant */
+            formatVersion: 1;
+            model: string;
+            /** @enum {string} */
+            format: "onnx" | "tfjs";
+            inputs: components["schemas"]["GraphPort"][];
+            outputs: components["schemas"]["GraphPort"][];
+            /** @description Names of what it tells apart */
+            classes: string[] | null;
+            /** @description Forms that are derived of the version */
+            variants: string[];
+            channels: string[];
+            aliases: string[];
+            version: components["schemas"]["VersionView"];
+            /** @description Null: nobody wrote any */
+            notes: components["schemas"]["CardNotes"] | null;
+            updatedAt: string | null;
+        };
+        ModelHealthView: {
+            versions: components["schemas"]["VersionHealthView"][];
+        };
+        ModelList: {
+            models: components["schemas"]["ModelView"][];
+        };
+        ModelProcessing: {
+            inputs?: {
+                [key: string]: components["schemas"]["ImageProcessing"] | {
+                    /** @constant */
+                    kind: "text";
+                    tokenizer: string;
+                    maxTokens: number;
+                    padId?: number;
+                    mask?: string;
+                    typeIds?: string;
+                };
+            };
+            output?: components["schemas"]["OutputProcessing"];
+        };
+        ModelView: {
+            name: string;
+            currentVersion: number;
+            releasedVersion: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            releasedAt: string;
+            channels: components["schemas"]["ChannelView"][];
+            aliases: components["schemas"]["AliasView"][];
+            parameterCount: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            versions: number;
+            inputs: components["schemas"]["GraphPort"][];
+            outputs: components["schemas"]["GraphPort"][];
+        };
+        NewSilence: {
+            matcher: components["schemas"]["SilenceMatcher"];
+            durationMs: number;
+            /**
+             * Format: date-time
+             * @description Left out: now
+             */
+            startsAt?: string;
+            by?: string;
+            /** @description Why */
+            comment: string;
+        };
+        NotificationChannel: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved: boolean;
+            target: components["schemas"]["NotificationTarget"];
+        };
+        NotificationChannelList: {
+            channels: components["schemas"]["NotificationChannelView"][];
+        };
+        NotificationChannelView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved: boolean;
+            target: components["schemas"]["NotificationTargetView"];
+            host: string | null;
+            problem: string | null;
+            queued: number;
+            lastDeliveredAt: string | null;
+            lastError: {
+                message: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            } | null;
+        };
+        NotificationTarget: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretInput"];
+            /** @default null */
+            secret: components["schemas"]["SecretInput"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretInput"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** @default null */
+            user: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password: components["schemas"]["SecretInput"] | null;
+        };
+        NotificationTargetView: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretView"];
+            /** @default null */
+            secret: components["schemas"]["SecretView"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretView"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** @default null */
+            user: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password: components["schemas"]["SecretView"] | null;
+        };
+        OutputProcessing: {
+            name: string;
+            /** @enum {string} */
+            activation: "softmax" | "sigmoid" | "none";
+            topK?: number;
+        };
+        Policy: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs: number;
+            /** @default {} */
+            budget: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds: number | null;
+                /** @default 604800000 */
+                periodMs: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        PolicyDecisionList: {
+            decisions: components["schemas"]["PolicyDecisionView"][];
+        };
+        PolicyDecisionView: {
+            /** @description Its name; task:NAME is the release policy of a task */
+            policy: string;
+            /**
+             * @description failed: it could not be done, and is tried again
+             * @enum {string}
+             */
+            outcome: "done" | "dry-run" | "failed";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            reason: string;
+            model: string | null;
+            version: number | null;
+            task: string | null;
+            rounds: number;
+            evidence: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        PolicyList: {
+            policies: components["schemas"]["PolicyView"][];
+        };
+        PolicyView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs: number;
+            /** @default {} */
+            budget: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds: number | null;
+                /** @default 604800000 */
+                periodMs: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout: {
+                    [key: string]: unknown;
+                };
+            };
+            /** @enum {string} */
+            state: "disabled" | "watching" | "cooling-down" | "budget-spent";
+            waitsUntil: string | null;
+            decisionsInPeriod: number;
+            roundsInPeriod: number;
+            lastDecision: components["schemas"]["PolicyDecisionView"] | null;
+        };
+        /** @description An error (RFC 9457) */
+        ProblemBody: {
+            /**
+             * Format: uri-reference
+             * @description Where the code is explained
+             */
+            type: string;
+            /** @description What is wrong, the same for every occurrence */
+            title: string;
+            status: number;
+            /** @description The data as a text */
+            detail?: string;
+            /**
+             * Format: uri-reference
+             * @description This answer, as the log names its request
+             */
+            instance?: string;
+            /** @description What programs go by; a code is never renamed or reused */
+            code: string;
+            /** @description What it is about: a field, a limit, what was expected */
+            data: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** @description What to do about it */
+            advice?: string;
+            /** @description Whether the same request can succeed later */
+            retryable: boolean;
+        };
+        PublicKeyBody: {
+            keyType: string;
+            scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
+            public: string;
+        };
+        PublicKeyList: {
+            keys: components["schemas"]["PublicKeyBody"][];
+        };
+        PushView: {
+            count: number;
+            p50Ms: number;
+            p99Ms: number;
+        };
+        RefusalList: {
+            refusals: components["schemas"]["RefusalView"][];
+        };
+        RefusalView: {
+            device: string;
+            /** @description Code of the error catalogue, such as update/not-finite */
+            code: string;
+            /** @description What was found and what was expected */
+            detail: unknown;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        RefusedVersionView: {
+            model: string;
+            version: number;
+            code: string;
+            devices: number;
+        };
+        ReleaseRequest: {
+            /** @description A version's number, an alias, or "newest" */
+            version: number | string;
+            /**
+             * @description Which channel is moved; one that is not there yet is made
+             * @default stable
+             */
+            channel: string;
+        };
+        ReproductionView: {
+            model: string;
+            version: number;
+            /**
+             * @description same: bit for bit; different: it came to something else; missing: it could not be tried
+             * @enum {string}
+             */
+            result: "same" | "different" | "missing";
+            /** @description What the step makes: as the version has it, and as it came out now */
+            files: {
+                /** @enum {string} */
+                name: "weights" | "int8" | "optimizer" | "residual";
+                expected: string | null;
+                got: string | null;
+            }[];
+            missing: {
+                /** @enum {string} */
+                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
+                /**
+                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
+                 * @enum {string}
+                 */
+                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
+            }[];
+            aggregate: string | null;
+            /** @description Whether the members' updates were masked: then nobody saw one, and the sum cannot be made again. Where they were not, they are not kept either */
+            masked: boolean;
+        };
+        RetentionRule: {
+            /**
+             * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+             * @default 20
+             */
+            newest: number;
+            /**
+             * @description What a channel pointed to within so many days stays
+             * @default 0
+             */
+            releasedWithinDays: number;
+            /**
+             * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+             * @default false
+             */
+            deleteFiles: boolean;
+        };
+        RetentionView: {
+            rule: components["schemas"]["RetentionRule"];
+            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
+            offered: {
+                version: number;
+                reasons: ("newest" | "training" | "recently-released" | "channel" | "rollout" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+            }[];
+        };
+        RolloutChange: {
+            /**
+             * @description abort: ends it, and withdraws nothing; rollback: ends it, and withdraws its arms; promote: ends it, and moves the channel to an arm
+             * @enum {string}
+             */
+            action: "pause" | "resume" | "abort" | "rollback" | "promote";
+            reason?: string;
+            arm?: string;
+        };
+        RolloutComparison: {
+            arm: string;
+            treated: number | null;
+            control: number | null;
+            difference: number | null;
+            lower: number;
+            upper: number;
+            worse: number;
+            notWorse: number;
+            treatedCount: number;
+            controlCount: number;
+            /** @enum {string} */
+            verdict: "undecided" | "worse" | "not-worse";
+        };
+        RolloutGate: {
+            /**
+             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+             * @enum {string}
+             */
+            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+            /**
+             * @description Worse by more than this is taken back
+             * @default 0.02
+             */
+            margin: number;
+            /**
+             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+             * @default no-harm
+             * @enum {string}
+             */
+            toPass: "no-harm" | "not-worse";
+            /** @description latency: runs of this many milliseconds and more are slow */
+            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+            /**
+             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+             * @enum {string}
+             */
+            evidence?: "devices" | "cohorts";
+        };
+        RolloutGateView: {
+            /**
+             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+             * @enum {string}
+             */
+            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+            /**
+             * @description Worse by more than this is taken back
+             * @default 0.02
+             */
+            margin: number;
+            /**
+             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+             * @default no-harm
+             * @enum {string}
+             */
+            toPass: "no-harm" | "not-worse";
+            /** @description latency: runs of this many milliseconds and more are slow */
+            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+            /** @enum {string} */
+            evidence: "devices" | "cohorts";
+            alpha: number;
+            comparisons: components["schemas"]["RolloutComparison"][];
+        };
+        RolloutList: {
+            rollouts: components["schemas"]["RolloutView"][];
+        };
+        RolloutReason: {
+            /** @enum {string} */
+            code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+            message: string;
+        };
+        RolloutSpec: {
+            /**
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            /** @description Name of a rollout, never used twice within a model */
+            rollout?: string;
+            /** @default stable */
+            channel: string;
+            /** @default default */
+            population: string;
+            /** @description Versions that are tried against the channel's */
+            arms: {
+                name: string;
+                version: number;
+            }[];
+            /**
+             * @default [
+             *       {
+             *         "percent": 1
+             *       },
+             *       {
+             *         "percent": 10
+             *       },
+             *       {
+             *         "percent": 50
+             *       },
+             *       {
+             *         "percent": 100
+             *       }
+             *     ]
+             */
+            steps: components["schemas"]["RolloutStep"][];
+            /**
+             * @default [
+             *       {
+             *         "metric": "crashes"
+             *       },
+             *       {
+             *         "metric": "self-checks"
+             *       },
+             *       {
+             *         "metric": "errors"
+             *       }
+             *     ]
+             */
+            gates: components["schemas"]["RolloutGate"][];
+            /**
+             * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+             * @default 0.05
+             */
+            falseAlarmRate: number;
+            /**
+             * @description How long a device is watched from its first report; then it counts, once
+             * @default 900000
+             */
+            observeMs: number;
+            /**
+             * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+             * @default null
+             */
+            telemetryTask: string | null;
+            /** @description Least version of the runtime that the arms need */
+            runtime?: string;
+        };
+        RolloutStep: {
+            /** @description Of the devices with one of the tags, in hundredths of a percent */
+            percent: number;
+            /**
+             * @description The app's own; none: all devices
+             * @default []
+             */
+            tags: string[];
+            /**
+             * @description In it whatever the percentage
+             * @default []
+             */
+            devices: string[];
+            /** @default 3600000 */
+            minimumMs: number;
+            /**
+             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+             * @default 5
+             */
+            minimumDevices: number;
+            /**
+             * @description Pairs of cohorts by then, where a gate rests on sums
+             * @default 5
+             */
+            minimumCohorts: number;
+            /**
+             * @description When it may not pass by then the rollout is paused; null: never
+             * @default 604800000
+             */
+            deadlineMs: number | null;
+        };
+        RolloutView: {
+            model: string;
+            channel: string;
+            /** @description Name of a rollout, never used twice within a model */
+            rollout: string;
+            /** @enum {string} */
+            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
+            reason: components["schemas"]["RolloutReason"] | null;
+            control: number;
+            arms: {
+                name: string;
+                version: number;
+                /** @enum {string} */
+                state: "tried" | "withdrawn" | "released" | "not-released";
+                reason: components["schemas"]["RolloutReason"] | null;
+                devices: number;
+            }[];
+            steps: {
+                /** @description Of the devices with one of the tags, in hundredths of a percent */
+                percent: number;
+                /**
+                 * @description The app's own; none: all devices
+                 * @default []
+                 */
+                tags: string[];
+                /**
+                 * @description In it whatever the percentage
+                 * @default []
+                 */
+                devices: string[];
+                /** @default 3600000 */
+                minimumMs: number;
+                /**
+                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                 * @default 5
+                 */
+                minimumDevices: number;
+                /**
+                 * @description Pairs of cohorts by then, where a gate rests on sums
+                 * @default 5
+                 */
+                minimumCohorts: number;
+                /**
+                 * @description When it may not pass by then the rollout is paused; null: never
+                 * @default 604800000
+                 */
+                deadlineMs: number | null;
+                share: number;
+                /** @enum {string} */
+                state: "passed" | "current" | "ahead" | "not-reached";
+                startedAt: string | null;
+                passedAt: string | null;
+            }[];
+            gates: components["schemas"]["RolloutGateView"][];
+            waitsFor: string[];
+            controlDevices: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            endedAt: string | null;
+            spec: components["schemas"]["RolloutSpec"];
+        };
+        RoundList: {
+            rounds: components["schemas"]["RoundView"][];
+        };
+        RoundView: {
+            id: string;
+            task: string;
+            model: string;
+            number: number;
+            /**
+             * @description Only rounds that train make versions
+             * @enum {string}
+             */
+            purpose: "train" | "gate" | "evaluate" | "telemetry";
+            /** @enum {string} */
+            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
+            baseVersion: number;
+            version: number | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            startedAt: string;
+            endedAt: string | null;
+            deadlineAt: string | null;
+            offered: number;
+            ready: number;
+            cohort: number;
+            reported: number;
+            dropouts: number;
+            refused: number;
+            numExamples: number;
+            trainLoss: number | null;
+            trainAccuracy: number | null;
+            loss: number | null;
+            accuracy: number | null;
+            bytesUp: number;
+            bytesDown: number;
+            seconds: number | null;
+            reason: string | null;
+            secure: components["schemas"]["SecureView"] | null;
+        };
+        SecretInput: {
+            value: string;
+        } | {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
+        SecretView: {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
+        /** @default {} */
+        SecureSpec: {
+            /**
+             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+             * @default on
+             * @enum {string}
+             */
+            mode: "on" | "off";
+            /**
+             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+             * @default 16
+             */
+            minimumCohort: number;
+            /**
+             * @description Largest share of members that may be corrupt
+             * @default 0.05
+             */
+            corruption: number;
+            /**
+             * @description Largest share of members that may drop out
+             * @default 0.3
+             */
+            dropout: number;
+            /**
+             * @description Each of the five steps ends when all have answered, else then
+             * @default 10000
+             */
+            phaseDeadlineMs: number;
+            /**
+             * @description Bits of one rounded value of an update
+             * @default 16
+             */
+            valueBits: number;
+            /**
+             * @description Largest mean loss a device can tell
+             * @default 1000
+             */
+            maxExampleLoss: number;
+        };
+        SecureView: {
+            /** @enum {string} */
+            step: "advertise" | "share" | "mask" | "sign" | "unmask";
+            cohort: number;
+            threshold: number;
+            survivors: number;
+            lost: {
+                advertise: number;
+                share: number;
+                mask: number;
+                sign: number;
+                unmask: number;
+            };
+            private: boolean;
+            unmasked: number;
+        };
+        /**
+         * @description Who of the willing devices is asked
+         * @default {}
+         */
+        SelectionRules: {
+            /**
+             * @description Least time between two participations of a device
+             * @default 0
+             */
+            minimumSeparationMs: number;
+            /**
+             * @description Rounds of the task that a device sits out after each of its own
+             * @default 0
+             */
+            minimumSeparationRounds: number;
+            /**
+             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+             * @default 0.5
+             */
+            fairness: number;
+        };
+        SignedDraft: {
+            file: string;
+        };
+        SilenceList: {
+            silences: components["schemas"]["SilenceView"][];
+        };
+        SilenceMatcher: {
+            rule?: string;
+            /** @enum {string} */
+            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            model?: string;
+            task?: string;
+        };
+        SilenceView: {
+            id: number;
+            matcher: components["schemas"]["SilenceMatcher"];
+            /** @enum {string} */
+            state: "ahead" | "active" | "ended";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            startsAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            endsAt: string;
+            by: string;
+            comment: string;
+        };
+        StatusView: {
+            name: string;
+            version: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            startedAt: string;
+            uptimeSeconds: number;
+            devices: components["schemas"]["DevicesView"];
+            push: components["schemas"]["PushView"] | null;
+            refusedVersions: components["schemas"]["RefusedVersionView"][];
+            models: number;
+            tasks: number;
+            /** @description Why nothing can be stored at present */
+            storageProblem: {
+                /** @description Code of the error catalogue, such as store/quota-exceeded */
+                code: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                since: string;
+            } | null;
+            demoUrl: string | null;
+            issuer: components["schemas"]["IssuerView"];
+        };
+        /**
+         * @description When the task is done, beside its `rounds`
+         * @default {}
+         */
+        StopRules: {
+            /**
+             * @description Done when a round reaches it
+             * @default null
+             */
+            targetMetric: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                name: "loss" | "accuracy";
+                /** @description A loss at most, or an accuracy of at least, this */
+                value: number;
+            } | null;
+            /**
+             * @description Done so long after the task was created or last resumed
+             * @default null
+             */
+            elapsedMs: number | null;
+            /**
+             * @description Done when the best value is so many rounds old
+             * @default null
+             */
+            noImprovement: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                metric: "loss" | "accuracy";
+                /**
+                 * @description Committed rounds without a new best
+                 * @default 20
+                 */
+                rounds: number;
+                /**
+                 * @description A smaller change is no improvement
+                 * @default 0
+                 */
+                minimumChange: number;
+            } | null;
+        };
+        SuspicionList: {
+            suspicions: components["schemas"]["SuspicionView"][];
+        };
+        SuspicionView: {
+            task: string;
+            device: string;
+            /** @description Cohorts with it that failed, or updates of it that were refused, since one held */
+            points: number;
+            /**
+             * @description quarantined: it takes no part until an operator releases it
+             * @enum {string}
+             */
+            state: "suspected" | "quarantined" | "released";
+            /** @description The last round that failed */
+            roundId: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        TaskActivityView: {
+            /** @description When the next round may begin; null: one is under way, or the task does not run */
+            nextRoundAt: string | null;
+            /** @description Rounds in a row that failed */
+            failures: number;
+            /** @description Devices that are willing */
+            checkedIn: number;
+            /** @description Of these, those that took part too recently or are suspected */
+            sittingOut: number;
+            /** @description Devices that are none of those the task asks, by the first rule they do not meet */
+            ineligible: {
+                engine?: number;
+                memory?: number;
+                battery?: number;
+                network?: number;
+                locale?: number;
+                tags?: number;
+                storage?: number;
+            };
+        };
+        TaskBuffer: {
+            buffer: components["schemas"]["BufferView"] | null;
+        };
+        TaskList: {
+            tasks: components["schemas"]["TaskView"][];
+        };
+        /** @default {} */
+        TaskMode: {
+            /**
+             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+             * @default synchronous
+             * @enum {string}
+             */
+            type: "synchronous" | "buffered";
+            /** @description buffered: K, the updates that make a version */
+            bufferSize?: number;
+            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+            maxStaleness?: number;
+            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+            concurrency?: number;
+        };
+        TaskReason: {
+            /** @enum {string} */
+            code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
+            message: string;
+        };
+        TaskReset: {
+            version: number;
+        };
+        TaskResetView: {
+            task: components["schemas"]["TaskView"];
+            from: number;
+            /**
+             * @description What the server optimizer goes on with: what it remembered after the version, nothing because it remembers nothing, or nothing because what it remembered is not known
+             * @enum {string}
+             */
+            optimizer: "restored" | "stateless" | "anew";
+        };
+        TaskSchedule: {
+            windows: {
+                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                cron: string;
+                /** @description How long */
+                durationMs: number;
+            }[];
+            /**
+             * @description IANA name, such as Europe/Zurich
+             * @default UTC
+             */
+            timeZone: string;
+        };
+        TaskSpec: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            model: string;
+            /**
+             * @description Devices of this population are asked
+             * @default default
+             */
+            population: string;
+            /**
+             * @description Committed rounds after which the task is done; null: no end
+             * @default null
+             */
+            rounds: number | null;
+            stop: components["schemas"]["StopRules"];
+            /**
+             * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+             * @default train
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "telemetry";
+            /**
+             * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+             * @default null
+             */
+            candidate: string | number | null;
+            /**
+             * @description telemetry: what is counted besides runs; none named: all
+             * @default []
+             */
+            telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+            /**
+             * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+             * @default null
+             */
+            reference: string | null;
+            /**
+             * @description train: what a version must show on held-out devices
+             * @default null
+             */
+            gate: components["schemas"]["GateSpec"] | null;
+            /**
+             * @description train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so
+             * @default every
+             * @enum {string}
+             */
+            release: "every" | "on-gate" | "rollout" | "manual";
+            /**
+             * @description Parameters that learn, by name; * stands for any text
+             * @default [
+             *       "*"
+             *     ]
+             */
+            trainable: string[];
+            /** @default {} */
+            loss: {
+                /**
+                 * @description What is minimised; auto: what the model's first output looks made for
+                 * @default auto
+                 * @enum {string}
+                 */
+                kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                /** @description The model's output that it is put on */
+                output?: string;
+                /** @description Factor in the sum of several losses */
+                weight?: number;
+                /** @description softmax-cross-entropy */
+                labelSmoothing?: number;
+                /** @description softmax-cross-entropy: a factor per class */
+                classWeights?: number[];
+                /** @description huber */
+                delta?: number;
+                graph?: string;
+            };
+            /**
+             * @description Losses on further outputs
+             * @default []
+             */
+            moreLosses: components["schemas"]["LossSpec"][];
+            /**
+             * @description Measured on held-out data besides loss and accuracy
+             * @default []
+             */
+            metrics: components["schemas"]["MetricSpec"][];
+            /**
+             * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+             * @default as-exported
+             * @enum {string}
+             */
+            batchNormalization: "as-exported" | "frozen" | "federated";
+            /**
+             * @description Low-rank adapters: devices train and send only these
+             * @default null
+             */
+            adapters: {
+                /**
+                 * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                 * @default [
+                 *       "*"
+                 *     ]
+                 */
+                targets: string[];
+                /**
+                 * @description Columns between the two factors
+                 * @default 8
+                 */
+                rank: number;
+                /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                alpha?: number;
+                /**
+                 * @description Train the second factor alone: only then is the mean of updates exact
+                 * @default true
+                 */
+                freezeA: boolean;
+            } | null;
+            /** @default {} */
+            local: {
+                /**
+                 * @description Passes over the device's examples
+                 * @default 1
+                 */
+                epochs: number;
+                /**
+                 * @description Examples a gradient step
+                 * @default 10
+                 */
+                batchSize: number;
+                /** @default 0.05 */
+                learningRate: number;
+                /**
+                 * @description Most examples used a round
+                 * @default 600
+                 */
+                maxExamples: number;
+                /** @default {} */
+                learningRateSchedule: {
+                    /**
+                     * @description Changes by round
+                     * @default constant
+                     * @enum {string}
+                     */
+                    kind: "constant" | "step" | "exponential" | "cosine";
+                    /** @description step: every everyRounds rounds; exponential: every round */
+                    factor?: number;
+                    /** @description step */
+                    everyRounds?: number;
+                    /** @description cosine: rounds until the end is reached */
+                    totalRounds?: number;
+                    /** @description cosine: of the learning rate, at the end; 0 if left out */
+                    finalShare?: number;
+                };
+                optimizer: components["schemas"]["LocalOptimizer"];
+                /** @default null */
+                clipGradientNorm: number | null;
+                /**
+                 * @description Most steps of one run; fewer where they would take more than 30 ms
+                 * @default 64
+                 */
+                loopSteps: number;
+                /**
+                 * @description FedProx's mu: holds devices close to the weights they began with
+                 * @default null
+                 */
+                proximalTerm: number | null;
+            };
+            /** @default {} */
+            cohort: {
+                /**
+                 * @description Ready devices that form the cohort
+                 * @default 24
+                 */
+                goalCount: number;
+                /**
+                 * @description Fewest updates a sum may hold
+                 * @default 2
+                 */
+                minimumCount: number;
+                /**
+                 * @description Open offers per wanted device
+                 * @default 1.3
+                 */
+                overSelection: number;
+                /** @default 60000 */
+                trainDeadlineMs: number;
+                /** @default 20000 */
+                reportDeadlineMs: number;
+            };
+            mode: components["schemas"]["TaskMode"];
+            /** @default {} */
+            strategy: {
+                /**
+                 * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                 * @default fedAvg
+                 */
+                name: string;
+                /**
+                 * @description Of the strategy; what is left out gets its default
+                 * @default {}
+                 */
+                parameters: {
+                    [key: string]: number;
+                };
+                /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                trustedDataset?: string;
+            };
+            /**
+             * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+             * @default int8
+             * @enum {string}
+             */
+            stepPrecision: "int8" | "int4" | "float32";
+            selection: components["schemas"]["SelectionRules"];
+            eligibility: components["schemas"]["EligibilityRules"];
+            /**
+             * @description When rounds may begin; null: at any time
+             * @default null
+             */
+            schedule: components["schemas"]["TaskSchedule"] | null;
+            /**
+             * @description What follows abandoned rounds
+             * @default {}
+             */
+            retries: {
+                /**
+                 * @description After so many in a row the task pauses itself; null: never
+                 * @default 1000
+                 */
+                maxConsecutiveFailures: number | null;
+                /**
+                 * @description Before the second try; it doubles with each failure, with jitter
+                 * @default 500
+                 */
+                backoffMs: number;
+                /** @default 30000 */
+                maxBackoffMs: number;
+            };
+            /** @default 0 */
+            pauseBetweenRoundsMs: number;
+            /** @default {} */
+            evaluation: {
+                /** @default null */
+                dataset: string | null;
+                /** @default 200 */
+                batchSize: number;
+                /**
+                 * @description On devices: what one example can say at most of the difference of two versions
+                 * @default 10
+                 */
+                maxLossDifference: number;
+            };
+            /**
+             * @description L2 norm the weights of an update may have
+             * @default 100
+             */
+            maxUpdateNorm: number;
+            /**
+             * @description Most that one running mean or variance may change in a round
+             * @default 100
+             */
+            maxStatisticChange: number;
+            secureAggregation: components["schemas"]["SecureSpec"];
+        };
+        TaskStateChange: {
+            /** @enum {string} */
+            state: "running" | "paused";
+            moreRounds?: number;
+        };
+        TaskView: {
+            name: string;
+            model: string;
+            population: string;
+            /** @enum {string} */
+            state: "running" | "paused" | "finished";
+            spec: components["schemas"]["TaskSpec"];
+            currentVersion: number;
+            round: components["schemas"]["RoundView"] | null;
+            roundsCommitted: number;
+            gate: components["schemas"]["GateView"] | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /** @description Why it does not run; null while it runs */
+            reason: components["schemas"]["TaskReason"] | null;
+        };
+        TrustView: {
+            compared: number;
+            trusted: number;
+            mean: number;
+            lowest: number;
+            highest: number;
+        };
+        UploadAccepted: {
+            /** @constant */
+            accepted: true;
+        };
+        VerdictView: {
+            /**
+             * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+             * @enum {string}
+             */
+            result: "passed" | "failed" | "undecided";
+            /** @enum {string} */
+            metric: "loss" | "accuracy";
+            reference: number;
+            devices: number;
+            examples: number;
+            improvement: number | null;
+            lower: number | null;
+            upper: number | null;
+            requiredImprovement: number;
+            confidence: number;
+            mcNemarP: number | null;
+            roundId: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        VersionFiles: {
+            version: components["schemas"]["VersionView"];
+            /** @enum {string} */
+            format: "onnx" | "tfjs";
+            inputs: components["schemas"]["GraphPort"][];
+            outputs: components["schemas"]["GraphPort"][];
+            labels: string[] | null;
+            processing: components["schemas"]["ModelProcessing"] | null;
+            parameters: {
+                name: string;
+                shape: number[];
+            }[];
+            graph: components["schemas"]["FileRef"];
+            trainingGraph: components["schemas"]["FileRef"] | null;
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
+            variants: {
+                name: string;
+                digest: string;
+                sizeBytes: number;
+            }[];
+            step: components["schemas"]["VersionStep"] | null;
+            missing: {
+                /** @enum {string} */
+                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
+                /**
+                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
+                 * @enum {string}
+                 */
+                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
+            }[];
+        };
+        VersionHealthView: {
+            version: number;
+            devices: number;
+            runs: number;
+            crashes: number;
+            crashedDevices: number;
+            selfCheckFailures: number;
+            errors: {
+                [key: string]: number;
+            };
+            latencyMs: {
+                p50: number | null;
+                p95: number | null;
+                edges: number[];
+                counts: number[];
+            };
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        VersionList: {
+            versions: components["schemas"]["VersionView"][];
+        };
+        VersionStep: {
+            /** @constant */
+            formatVersion: 1;
+            model: string;
+            version: number;
+            task: components["schemas"]["TaskSpec"];
+            strategy: {
+                name: string;
+                parameters: {
+                    [key: string]: number;
+                };
+            };
+            plan: components["schemas"]["FileRef"];
+            trainingRound: number;
+            parent: {
+                version: number;
+                weights: components["schemas"]["FileRef"];
+                int8: components["schemas"]["FileRef"];
+            };
+            graph: components["schemas"]["FileRef"] | null;
+            aggregate: components["schemas"]["FileRef"] | null;
+            masked: boolean;
+            before: {
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
+            } | null;
+            after: {
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
+            } | null;
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
+        };
+        VersionView: {
+            model: string;
+            version: number;
+            parentVersion: number | null;
+            roundId: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            weightsDigest: string;
+            sizeBytes: number;
+            int8SizeBytes: number;
+            parameterCount: number;
+            loss: number | null;
+            accuracy: number | null;
+            /** @description On held-out data: means over the examples, of confusion counts */
+            metrics: {
+                [key: string]: number[];
+            };
+            cohort: number;
+            numExamples: number;
+            /** @description How it came from the updates of its round; null: it was published */
+            strategy: {
+                name: string;
+                parameters: {
+                    [key: string]: number;
+                };
+            } | null;
+            releasedAt: string | null;
+            gate: components["schemas"]["VerdictView"] | null;
+            trust: components["schemas"]["TrustView"] | null;
+            lineage: components["schemas"]["Lineage"] | null;
+        };
+        VersionWithdrawal: {
+            reason: string;
+        };
+        WithdrawnVersionList: {
+            withdrawals: components["schemas"]["WithdrawnVersionView"][];
+        };
+        WithdrawnVersionView: {
+            model: string;
+            version: number;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+    };
+    responses: {
+        /** @description An error */
+        Problem: {
+            headers: {
+                /** @description Seconds to wait */
+                "Retry-After"?: number;
+                /** @description With 401: how to identify oneself */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["ProblemBody"];
+            };
+        };
+    };
+    parameters: {
+        /**
+         * @description ETag of a copy that the caller has: 304 while it is current
+         * @example "5f70bf18a086007016e948b04aed3b82"
+         */
+        IfNoneMatch: string;
+        /**
+         * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+         * @example "5f70bf18a086007016e948b04aed3b82"
+         */
+        IfMatch: string;
+        /**
+         * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+         * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+         */
+        IdempotencyKey: string;
+        /**
+         * @description The stream goes on after this event; `reset` comes first when what followed it is not kept any more
+         * @example 1042
+         */
+        LastEventId: string;
+        /**
+         * @description One range of bytes, to go on with a download
+         * @example bytes=1048576-
+         */
+        Range: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description Another one as soon as anything in the answer is */
+        ETag: string;
+        CacheControl: string;
+        /** @example bytes 1048576-2097151/2097152 */
+        ContentRange: string;
+        /** @description The answer was given before: nothing was done again */
+        IdempotencyReplayed: "true";
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getBlob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description One range of bytes, to go on with a download
+                 * @example bytes=1048576-
+                 */
+                Range?: components["parameters"]["Range"];
+            };
+            path: {
+                /**
+                 * @description SHA-256, in hex
+                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                 */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Uint8Array;
+                };
+            };
+            /** @description The range that was asked for */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "Content-Range": components["headers"]["ContentRange"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Uint8Array;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The range lies outside */
+            416: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    headBlob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description One range of bytes, to go on with a download
+                 * @example bytes=1048576-
+                 */
+                Range?: components["parameters"]["Range"];
+            };
+            path: {
+                /**
+                 * @description SHA-256, in hex
+                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                 */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The range that was asked for */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    "Content-Range": components["headers"]["ContentRange"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The range lies outside */
+            416: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postBlobs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": Uint8Array;
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileRef"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTufByFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a metadata file
+                 * @example timestamp.json
+                 */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTarget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Path of a target, its SHA-256 before its name
+                 * @example models/digits/stable.json
+                 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Uint8Array;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRoleList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getKeyKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicKeyList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRoleChange"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRoleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postKeyRotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRoleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getKeyDraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postKeySignatures: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignedDraft"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRoleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description As Last-Event-ID, for an EventSource that is new
+                 * @example 1042
+                 */
+                lastEventId?: string;
+            };
+            header?: {
+                /**
+                 * @description The stream goes on after this event; `reset` comes first when what followed it is not kept any more
+                 * @example 1042
+                 */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getOpenapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postPopulationEnrolments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolmentRequest"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentResponse"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deletePopulationDevice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceErasure"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getCertificateLog: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificateLogView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getCertificateLogInclusion: {
+        parameters: {
+            query: {
+                /** @description SHA-256 of 0x00 and the certificate */
+                leafHash: string;
+                treeSize?: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogInclusion"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getCertificateLogConsistency: {
+        parameters: {
+            query: {
+                first: number;
+                second: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogConsistency"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getCertificateLogEntries: {
+        parameters: {
+            query: {
+                /**
+                 * @description From this index on
+                 * @example 0
+                 */
+                start: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntries"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAudit: {
+        parameters: {
+            query: {
+                actor?: "operator" | "coordinator" | "device";
+                action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "notification-channel.remove" | "notification-channel.set" | "notification-channel.test" | "plan.renew" | "policy.decide" | "policy.remove" | "policy.set" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Number of a version
+                 * @example 3
+                 */
+                version?: number;
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task?: string;
+                round?: string;
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+                /**
+                 * @description A device's id, or its name in the log
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device?: string;
+                /**
+                 * @description Role of the release
+                 * @example timestamp
+                 */
+                role?: string;
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel?: string;
+                /**
+                 * @description What a version is called
+                 * @example champion
+                 */
+                alias?: string;
+                /**
+                 * @description Name of a rollout
+                 * @example r1
+                 */
+                rollout?: string;
+                /** @description Of alerts */
+                rule?: string;
+                alert?: number;
+                policy?: string;
+                notificationChannel?: string;
+                silence?: number;
+                /** @description RFC 3339, UTC */
+                since?: string;
+                /** @description RFC 3339, UTC */
+                until?: string;
+                /**
+                 * @description Records of smaller indices
+                 * @example 40
+                 */
+                before?: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAuditRecords: {
+        parameters: {
+            query: {
+                /**
+                 * @description From this index on
+                 * @example 0
+                 */
+                start: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRecords"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putRoundUpdate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of a round
+                 * @example digits-training-12
+                 */
+                roundId: string;
+                /**
+                 * @description SHA-256, in hex
+                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                 */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": Uint8Array;
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadAccepted"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getSecureByRoundIdByStepByMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a round
+                 * @example digits-training-12
+                 */
+                roundId: string;
+                /**
+                 * @description Step of secure aggregation
+                 * @example mask
+                 */
+                step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                /**
+                 * @description Place in the cohort
+                 * @example 4
+                 */
+                member: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Uint8Array;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putSecureByRoundIdByStepByMemberByDigest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of a round
+                 * @example digits-training-12
+                 */
+                roundId: string;
+                /**
+                 * @description Step of secure aggregation
+                 * @example mask
+                 */
+                step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                /**
+                 * @description Place in the cohort
+                 * @example 4
+                 */
+                member: number;
+                /**
+                 * @description SHA-256, in hex
+                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                 */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": Uint8Array;
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadAccepted"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTaskActivity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskActivityView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTaskSuspicions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuspicionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    deleteTaskSuspicion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuspicionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTaskBuffer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskBuffer"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelVersionFiles: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description A version's number, an alias, or "newest"
+                 * @example 3
+                 */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionFiles"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelVersionReproduction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description A version's number, an alias, or "newest"
+                 * @example 3
+                 */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReproductionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTaskMeasurements: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeasurementList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelChannels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelChannelHistory: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelHistory"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelRelease: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteModelChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelAliases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putModelAlias: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description What a version is called
+                 * @example champion
+                 */
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AliasRequest"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteModelAlias: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description What a version is called
+                 * @example champion
+                 */
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasList"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelVersionCard: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description A version's number, an alias, or "newest"
+                 * @example 3
+                 */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCard"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelVersionCardMd: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description A version's number, an alias, or "newest"
+                 * @example 3
+                 */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": string;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelCardNotes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardNotesView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putModelCardNotes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNotes"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardNotesView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelRetention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putModelRetention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRule"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelRollouts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelRollouts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutSpec"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelRollout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description Name of a rollout, never used twice within a model
+                 * @example r1
+                 */
+                rollout: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelRolloutState: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description Name of a rollout, never used twice within a model
+                 * @example r1
+                 */
+                rollout: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutChange"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelWithdrawals: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawnVersionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelVersionWithdrawal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description Number of a version
+                 * @example 3
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionWithdrawal"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawnVersionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlerts: {
+        parameters: {
+            query: {
+                state?: "pending" | "firing" | "resolved";
+                rule?: string;
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task?: string;
+                /**
+                 * @description Resolved alerts with a smaller id
+                 * @example 40
+                 */
+                before?: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertAcknowledge"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                silence: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertRules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRule"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getPolicies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Policy"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deletePolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getPolicyDecisions: {
+        parameters: {
+            query: {
+                policy?: string;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDecisionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannel"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postNotificationChannelTest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannelDeliveries: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putPopulationDeviceHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HealthReport"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelHealth: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelHealthView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getModelVersions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postModelVersions: {
+        parameters: {
+            query?: {
+                /** @description false: no channel points to it yet, so that it can be rolled out in steps */
+                release?: boolean;
+                /** @description Least version of the runtime that may run it */
+                runtime?: string;
+                /** @description SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log */
+                importedFrom?: string;
+            };
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": Uint8Array;
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getModelVersion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+                /**
+                 * @description A version's number, an alias, or "newest"
+                 * @example 3
+                 */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTasks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postTasks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskSpec"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postTaskState: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskStateChange"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postTaskHead: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskReset"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskResetView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getTaskRounds: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description Only what comes before this number
+                 * @example 40
+                 */
+                before?: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoundList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getRound: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a round
+                 * @example digits-training-12
+                 */
+                roundId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoundView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getRoundRefusals: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a round
+                 * @example digits-training-12
+                 */
+                roundId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getHealthz: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        status: "ok";
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getSchemasTaskJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+}

@@ -8,8 +8,9 @@ import { createSiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createShutdown } from "../start/shutdown.ts";
 import { examples } from "../examples.ts";
+import { addNotifyOptions, notifyOf, type NotifyOptions } from "../notify-options.ts";
 
-interface ServeOptions {
+interface ServeOptions extends NotifyOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir: string;
@@ -24,7 +25,7 @@ interface ServeOptions {
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
 export function serveCommand(): Command {
-  return new Command("serve")
+  return addNotifyOptions(new Command("serve"))
     .description("Run the coordinator and its dashboard, without a fleet or a demo.")
     .addOption(new Option("--port <n>", "port").default(7700).argParser(integerBetween(0, 65_535)))
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -56,6 +57,7 @@ export function serveCommand(): Command {
       examples(
         "tributary serve --data-dir /var/lib/tributary",
         "tributary serve --allow-origin https://app.example.org --allow-host fl.example.org",
+        "tributary serve --notify-host hooks.slack.com --notify-secrets /etc/tributary/secrets",
       ),
     )
     .action(async (options: ServeOptions) => {
@@ -72,6 +74,7 @@ export function serveCommand(): Command {
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
         ...issuerOf(options),
+        ...(await notifyOf(options)),
       });
       shutdown.onClose(() => coordinator.close());
       console.log(

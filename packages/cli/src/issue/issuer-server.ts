@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import {
   createBearerCheck,
   listensEverywhere,
+  registerProblemPages,
   sendError,
   TokenBucket,
   urlHost,
@@ -42,8 +43,10 @@ export async function createIssuerServer(
     connectionTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: "idle",
     trustProxy: false,
+    genReqId: () => crypto.randomUUID(),
   });
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+  registerProblemPages(app);
 
   app.get("/v1/issuer", (_request, reply) =>
     reply.header("cache-control", "no-store").send({ publicKey: encodeHex(issuer.publicKey) }),

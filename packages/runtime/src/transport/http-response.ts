@@ -4,7 +4,7 @@ import {
   failure,
   type TributaryError,
   type Clock,
-  type WireError,
+  type Problem,
 } from "@tributary/core";
 
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
@@ -69,11 +69,11 @@ export async function errorOf(response: Response, clock: Clock): Promise<Tributa
     status: response.status,
     ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
   };
-  const wire = await readWireError(response);
-  if (wire !== undefined) {
+  const problem = await readProblem(response);
+  if (problem !== undefined) {
     // Only who meets such an error needs to know all codes.
-    const { fromWire } = await import("./wire-error.ts");
-    const sent = fromWire(wire);
+    const { fromProblem } = await import("./wire-error.ts");
+    const sent = fromProblem(problem);
     return failure(sent.code, sent.message, { detail: { ...sent.detail, ...detail } });
   }
   const { status } = response;
@@ -88,12 +88,12 @@ export async function errorOf(response: Response, clock: Clock): Promise<Tributa
   return failure(code, `http: ${response.url} answered ${status}`, { detail });
 }
 
-async function readWireError(response: Response): Promise<WireError | undefined> {
+async function readProblem(response: Response): Promise<Partial<Problem> | undefined> {
   try {
-    const body = JSON.parse(decodeUtf8(await readBody(response, MAX_ERROR_BODY_BYTES))) as {
-      readonly error?: Partial<WireError>;
-    } | null;
-    return typeof body?.error?.code === "string" ? (body.error as WireError) : undefined;
+    const body = JSON.parse(
+      decodeUtf8(await readBody(response, MAX_ERROR_BODY_BYTES)),
+    ) as Partial<Problem> | null;
+    return typeof body?.code === "string" ? body : undefined;
   } catch {
     return undefined;
   }

@@ -1,1 +1,1 @@
-export { fromWire } from "@tributary/core";
+export { fromProblem } from "@tributary/core";

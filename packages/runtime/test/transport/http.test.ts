@@ -41,11 +41,7 @@ const reply =
     response.end(body);
   };
 const coded = (status: number, code: string, headers: Record<string, string> = {}): Answer =>
-  reply(
-    status,
-    JSON.stringify({ error: { code, message: "m", detail: { a: 1 }, retryable: false } }),
-    headers,
-  );
+  reply(status, JSON.stringify({ code, title: "m", status, data: { a: 1 }, retryable: false }), headers);
 const limit = { maxBytes: 1000 };
 
 const blob = new Uint8Array(5000).fill(7);

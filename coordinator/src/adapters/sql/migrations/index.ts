@@ -23,6 +23,7 @@ import { registry } from "./0025-registry.ts";
 import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
+import { idempotentRequests } from "./0033-idempotent-requests.ts";
 import { alerts } from "./0037-alerts.ts";
 import { notifications } from "./0038-notifications.ts";
 
@@ -52,6 +53,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0026-version-states": versionStates,
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,
+  "0033-idempotent-requests": idempotentRequests,
   "0037-alerts": alerts,
   "0038-notifications": notifications,
 };

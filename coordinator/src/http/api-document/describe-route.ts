@@ -1,0 +1,75 @@
+import type { RouteOptions } from "fastify";
+import type { Json } from "./openapi.ts";
+
+const SAFE_METHODS = new Set(["GET", "HEAD"]);
+const OPERATOR = [{ operator: [] }];
+
+interface RouteSchema {
+  readonly body?: Json;
+  readonly consumes?: readonly string[];
+  readonly params?: Json;
+  readonly produces?: readonly string[];
+  readonly response?: Readonly<Record<string, Json>>;
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[] | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** What the document says of a route beyond the schemas that its requests are checked with. */
+export function describeRoute({
+  schema,
+  url,
+  route,
+}: {
+  schema: unknown;
+  url: string;
+  route: RouteOptions;
+}): {
+  schema: never;
+  url: string;
+} {
+  const given = (schema ?? { hide: true }) as RouteSchema;
+  if (given["hide"] === true) return { schema: given as never, url };
+  const described: RouteSchema = {
+    ...given,
+    // A body that reaches its handler as a stream is checked there.
+    ...(given.body === undefined && given.consumes !== undefined && { body: BYTES }),
+    ...(given.response === undefined &&
+      given.produces !== undefined && { response: { 200: answerOf(given.produces) } }),
+    security: securityOf(route, given),
+    "x-audience": route.config?.audience ?? "operator",
+    ...(route.config?.ranges === true && { "x-ranges": true }),
+  };
+  const rest = url.endsWith("/*");
+  return {
+    schema: (rest ? { ...described, params: renamed(given.params) } : described) as never,
+    url: rest ? `${url.slice(0, -1)}:path` : url,
+  };
+}
+
+/** Any bytes, which JSON Schema has no word for. */
+const BYTES = { type: "string", format: "binary" } as const;
+
+function answerOf(types: readonly string[]): Json {
+  return {
+    description: "As asked for",
+    content: Object.fromEntries(types.map((type) => [type, { schema: schemaOf(type) }])),
+  };
+}
+
+function schemaOf(type: string): Json {
+  if (type.endsWith("json")) return { type: "object" };
+  return type.startsWith("text/") ? { type: "string" } : BYTES;
+}
+
+function securityOf({ method, config }: RouteOptions, { security }: RouteSchema): RouteSchema["security"] {
+  const safe = [method].flat().every((each) => SAFE_METHODS.has(each));
+  const { audience = "operator" } = config ?? {};
+  if (audience === "device") return security ?? [];
+  return safe ? (security ?? []) : OPERATOR;
+}
+
+/** The rest of a path is `*` to the router, which no document can name. */
+function renamed(params: Json | undefined): Json {
+  const { "*": path, ...others } = (params as { properties: Record<string, Json> }).properties;
+  return { type: "object", required: ["path"], properties: { ...others, path: path! } };
+}
