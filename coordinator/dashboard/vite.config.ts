@@ -7,7 +7,8 @@ export default defineConfig(({ command }) => {
   if (command === "build") process.env.NODE_ENV = "production";
   return {
     root: import.meta.dirname,
-    base: "./",
+    // Pages have addresses of any depth.
+    base: "/",
     plugins: [react()],
     resolve: { conditions: ["@tributary/source", ...defaultClientConditions] },
     build: {

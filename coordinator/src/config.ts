@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import {
   builtInStrategies,
@@ -11,9 +12,11 @@ import {
   isPopulationName,
   type Clock,
   type Logger,
+  type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
 import { readPublicKey } from "@tributary/protocol";
+import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
 export interface CoordinatorConfig {
@@ -35,6 +38,19 @@ export interface CoordinatorConfig {
   readonly demoUrl?: string;
   /** The URL devices and the operator reach it by, when it is not the address it listens on. */
   readonly publicUrl?: string;
+  /**
+   * How it speaks TLS by itself: with the certificate in these files, which are read again when they change, or with one for trials that
+   * it makes in its data directory and that nobody vouches for.
+   *
+   * @defaultValue none: on loopback, or behind a proxy that has it
+   */
+  readonly tls?: TlsConfig;
+  /** Addresses, and blocks of them (`10.0.0.0/8`), of proxies: whom they say a request is from is believed. @defaultValue none */
+  readonly trustedProxies?: readonly string[];
+  /** Populations whose devices need no backend: a token is for whoever asks, within limits. For trials. @defaultValue none */
+  readonly openEnrolment?: readonly string[];
+  /** How many requests of one client are answered. */
+  readonly rates?: Partial<RateLimits>;
   /**
    * Who issues device certificates, where it is not this coordinator: an app's backend with `tributary issue`, or any JOSE library. Then
    * no issuer's key is made here, and none is read.
@@ -65,6 +81,8 @@ export interface CoordinatorConfig {
   readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
 }
 
+/** Files with a certificate and those between it and a root, and with its key, both PEM; or a certificate for trials. */
+export type TlsConfig = { readonly certFile: string; readonly keyFile: string } | "self-signed";
 /** Where notifications may go, and what their channels may read. */
 export interface NotifyConfig {
   /** Hosts that webhooks and mail may go to: `hooks.slack.com`, `*.example.org`, `smtp.example.org:587`; `*` is every host. @defaultValue none */
@@ -105,6 +123,8 @@ export interface CoordinatorLimits {
   readonly keptEvents: number;
   /** How long a request's headers may take. */
   readonly headersTimeoutMs: number;
+  /** How long a JSON body may take. */
+  readonly jsonTimeoutMs: number;
   /** How long a whole request may take, an upload included. */
   readonly requestTimeoutMs: number;
   /** How long a connection may stand still, also while an answer waits to be read. Event streams have their heartbeat. */
@@ -120,6 +140,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   eventHeartbeatMs: 15_000,
   keptEvents: 10_000,
   headersTimeoutMs: 10_000,
+  jsonTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   stalledTimeoutMs: 120_000,
 });
@@ -135,6 +156,10 @@ export interface ResolvedConfig {
   readonly dashboardDir: () => string | undefined;
   readonly demoUrl: string | undefined;
   readonly publicUrl: string | undefined;
+  readonly tls: TlsConfig | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly openEnrolment: readonly PopulationName[];
+  readonly rates: RateLimits;
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
   readonly metadataDays: number;
@@ -176,12 +201,16 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     dashboardDir: typeof dashboardDir === "function" ? dashboardDir : () => dashboardDir,
     demoUrl,
     publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
+    tls: config.tls === undefined ? undefined : checkTls(config.tls),
+    trustedProxies: (config.trustedProxies ?? []).map(checkProxy),
+    openEnrolment: checkOpenEnrolment(config),
+    rates: checkCounts("rates", { ...DEFAULT_RATES, ...config.rates }),
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     notify: checkNotify(config.notify ?? {}),
     logLevel,
-    limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
+    limits: checkCounts("limits", { ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };
 }
@@ -224,6 +253,42 @@ function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): R
   return { publicKey: encodeHex(key), name };
 }
 
+function checkTls(tls: TlsConfig): TlsConfig {
+  if (tls === "self-signed") return tls;
+  const { certFile, keyFile } = tls;
+  if (certFile === "" || keyFile === "") throw invalid("tls", "files of a certificate and its key", tls);
+  return { certFile: resolve(certFile), keyFile: resolve(keyFile) };
+}
+
+function checkProxy(text: string): string {
+  const [address = "", bits, ...more] = text.split("/");
+  const most = isIP(address) === 6 ? 128 : 32;
+  const good = isIP(address) > 0 && more.length === 0 && (bits === undefined || isBits(bits, most));
+  if (!good) throw invalid("trustedProxies", "addresses or blocks of them (10.0.0.5, 10.0.0.0/8)", text);
+  return text;
+}
+
+/** A block of every address would let anybody say who they are. */
+function isBits(text: string, most: number): boolean {
+  return /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= most;
+}
+
+function checkOpenEnrolment({ openEnrolment = [], issuer }: CoordinatorConfig): readonly PopulationName[] {
+  if (openEnrolment.length > 0 && issuer !== undefined)
+    throw invalid("openEnrolment", "none where the app's own issuer gives certificates", openEnrolment);
+  return openEnrolment.map((population) => {
+    if (!isPopulationName(population)) throw invalid("openEnrolment", "names of populations", population);
+    return population;
+  });
+}
+
+function checkCounts<Counts extends CoordinatorLimits | RateLimits>(field: string, counts: Counts): Counts {
+  for (const [name, value] of Object.entries(counts) as [string, number][])
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw invalid(`${field}.${name}`, "an integer of at least 1", value);
+  return Object.freeze(counts);
+}
+
 function checkNotify({
   allowHosts = [],
   allowPrivate = false,
@@ -239,11 +304,4 @@ function checkNotify({
     secretsFolder: secretsFolder === undefined ? null : resolve(secretsFolder),
     ca,
   };
-}
-
-function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {
-  for (const [name, value] of Object.entries(limits))
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw invalid(`limits.${name}`, "an integer of at least 1", value);
-  return Object.freeze(limits);
 }

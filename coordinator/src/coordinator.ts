@@ -1,3 +1,4 @@
+import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
 import {
   createLogger,
@@ -21,6 +22,9 @@ import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./co
 import { createCertificateLog } from "./enrolment/certificate-log.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { registerErasureRoute } from "./enrolment/erasure-route.ts";
+import { registerOpenEnrolment } from "./enrolment/open-enrolment.ts";
+import { createFleet } from "./fleet/fleet.ts";
+import { registerFleetRoutes } from "./fleet/fleet-routes.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createVersionRefusals } from "./gateway/version-refusals.ts";
@@ -63,6 +67,8 @@ import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
+import { noticesOf } from "./notices.ts";
+import { openServerTls } from "./tls/server-tls.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
@@ -85,6 +91,12 @@ export interface Coordinator {
   readonly operatorToken: string;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of its certificate, as browsers show it; undefined where it has none. */
+  readonly tlsFingerprint: string | undefined;
+  /** What whoever starts it should know of its configuration, a sentence each. */
+  readonly notices: readonly string[];
+  /** Reads the files of its certificate now. What cannot be used is logged, and the one before stays. */
+  reloadCertificate(): Promise<void>;
   /** A token with which one device enrols. */
   mintEnrolmentToken(population: PopulationName): Promise<string>;
   /** Ends everything within two seconds: no round goes on, no connection stays, the database is checkpointed. Idempotent. */
@@ -123,7 +135,8 @@ async function start(
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
-  const { app } = await createApp({ config, access, isOperator, version: VERSION });
+  const tls = await openServerTls(config, { clock, random });
+  const { app, peers } = await createApp({ config, access, isOperator, version: VERSION, tls });
   const log =
     seams.log ??
     createLogger({
@@ -132,6 +145,10 @@ async function start(
       write: ({ level, message, fields }) => app.log[level](fields, message),
     });
   const env: Env = { clock, random, log };
+  const certificateFiles = tls?.follow(app.server as TlsServer, env);
+  if (certificateFiles !== undefined) opened.defer(() => certificateFiles.close());
+  const notices = noticesOf(config, tls);
+  for (const notice of notices) log.info("coordinator: notice", { notice });
   const steadyNow = createSteadyNow(clock);
 
   const health = new StorageHealth(env);
@@ -174,6 +191,8 @@ async function start(
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
+  const fleet = createFleet({ env, store, connected: () => gateway.connected() });
+  opened.defer(() => fleet.close());
   const push = createPushLatency();
   const recentPush = createRecentPush();
   const versionRefusals = createVersionRefusals();
@@ -182,7 +201,18 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running(_, { appliedAfterMs }) {
+      connected(from, { software }) {
+        fleet.checkedIn(from.device, software);
+      },
+      disconnected(from) {
+        fleet.left(from.device);
+        rounds.handler.disconnected(from);
+      },
+      subscribed({ device }, { model, runningVersion: version }) {
+        if (version !== undefined) fleet.runs(device, { model, version });
+      },
+      running({ device }, { model, version, appliedAfterMs }) {
+        fleet.runs(device, { model, version });
         push.record(appliedAfterMs);
         recentPush.record(clock.now(), appliedAfterMs);
         prometheus.pushed(appliedAfterMs);
@@ -193,6 +223,7 @@ async function start(
       },
     },
     training: () => rounds.training(),
+    addressOf: (request) => peers.addressOf(request),
   });
   const devices = () => gateway.counts();
   const prometheus = createPrometheus({
@@ -266,6 +297,13 @@ async function start(
   registerIdempotency(app, { requests: store.idempotentRequests, clock });
   registerDocumentRoutes(app);
   enrolment.register(app);
+  registerOpenEnrolment(app, {
+    populations: config.openEnrolment,
+    perAddress: config.rates.openTokensPerAddress,
+    inAll: config.rates.openTokensInAll,
+    mintToken: (population, ttlMs) => enrolment.mintOpenToken(population, ttlMs),
+    addressOf: (request) => peers.addressOf(request),
+  });
   registerErasureRoute(app, {
     env,
     store,
@@ -283,10 +321,25 @@ async function start(
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
+  registerHealthRoutes(app, {
+    env,
+    store,
+    registry,
+    issuerPublicKey,
+    told: (device, runs) => fleet.runs(device, runs),
+  });
+  registerFleetRoutes(app, {
+    env,
+    store,
+    fleet,
+    isConnected: (device) => gateway.isConnected(device),
+    connectedCount: () => gateway.counts().connected,
+    disconnect: (device, reason) => gateway.disconnect(device, reason),
+    isOperator,
+  });
   registerAlertRoutes(app, alerts);
   registerPolicyRoutes(app, policies);
   registerNotifyRoutes(app, { notifier, isOperator });
-  registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
     store,
@@ -315,13 +368,17 @@ async function start(
   policies.begin();
   const port = await listen(app, config);
 
-  const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
+  const url =
+    config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
   let closing: Promise<void> | undefined;
   return {
     url,
     port,
     operatorToken,
     tufRoot: releases.root,
+    tlsFingerprint: tls?.fingerprint,
+    notices,
+    reloadCertificate: () => certificateFiles?.reload() ?? Promise.resolve(),
     mintEnrolmentToken: (population) => enrolment.mintToken(population),
     close: () => (closing ??= opened.disposeAsync()),
   };

@@ -1,7 +1,9 @@
 import type { Env } from "@tributary/core";
+import { FLEET_HOURS_KEPT } from "@tributary/protocol";
 import type { MetadataStore } from "./ports/metadata-store.ts";
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** How long the journal of a round that ended can still be replayed. */
 export const JOURNAL_KEPT_MS = 7 * DAY_MS;
@@ -30,6 +32,10 @@ export async function startHousekeeping(options: HousekeepingOptions): Promise<{
     await store.events.prune(keptEvents);
     await store.idempotentRequests.prune(clock.now() - IDEMPOTENCY_KEPT_MS);
     await store.deviceHealth.prune(clock.now() - HEALTH_KEPT_MS);
+    await store.fleet.prune({
+      hour: Math.floor(clock.now() / HOUR_MS) - FLEET_HOURS_KEPT,
+      seenBefore: clock.now() - HEALTH_KEPT_MS,
+    });
   };
   const later = () =>
     clock.schedule(DAY_MS, () => {

@@ -1,7 +1,7 @@
 export { type Backup, backupDataDir, type BackupOptions } from "./backup/backup.ts";
 export type { BackupManifest } from "./backup/backup-files.ts";
 export { restoreDataDir, type RestoreOptions } from "./backup/restore.ts";
-export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel } from "./config.ts";
+export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel, TlsConfig } from "./config.ts";
 export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
@@ -17,5 +17,7 @@ export { TokenBucket } from "./gateway/token-bucket.ts";
 export { sendError } from "./http/errors.ts";
 export { registerProblemPages } from "./http/problem-pages.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
+export { DEFAULT_RATES, type RateLimits } from "./rates.ts";
+export { tlsOf } from "./tls/tls-options.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
 export { PLAIN_PAGE_CSP, plainPage } from "./http/plain-page.ts";

@@ -4,6 +4,7 @@ import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
+import { tlsOf } from "./tls/tls-options.ts";
 import { VERSION } from "./version.ts";
 
 // The coordinator as a process of its own. Prints one JSON line when it listens; its log goes to standard error.
@@ -18,6 +19,11 @@ interface Arguments {
   readonly dashboardDir?: string;
   readonly demoUrl?: string;
   readonly publicUrl?: string;
+  readonly tls?: "self-signed";
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustedProxy: readonly string[];
+  readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly logLevel: LogLevel;
@@ -59,6 +65,26 @@ const command = new Command("tributary-coordinator")
   .option("--dashboard-dir <folder>", "the built dashboard")
   .option("--demo-url <url>", "where /demo/ leads")
   .option("--public-url <url>", "the URL it is reached by, behind a proxy")
+  .option("--tls-cert <file>", "certificate chain, PEM; read again when it changes, and on SIGHUP")
+  .option("--tls-key <file>", "its key, PEM")
+  .addOption(
+    new Option("--tls <kind>", "a certificate for trials, whose fingerprint is printed").choices([
+      "self-signed",
+    ]),
+  )
+  .addOption(
+    new Option(
+      "--trusted-proxy <address>",
+      "a proxy, or a block of them, whose X-Forwarded-* is believed; repeatable",
+    )
+      .argParser((text: string, before: readonly string[]) => [...before, text])
+      .default([], "none"),
+  )
+  .addOption(
+    new Option("--open-enrolment <population>", "anybody may enrol devices in it, for trials; repeatable")
+      .argParser((text: string, before: readonly string[]) => [...before, text])
+      .default([], "none"),
+  )
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
@@ -71,33 +97,53 @@ const command = new Command("tributary-coordinator")
   .option("--notify-secrets <folder>", "folder with the secrets that channels name as files")
   .option("--notify-ca <file>", "certificates (PEM) that such hosts are believed by beside the usual ones")
   .allowExcessArguments(false)
-  .action(async (given: Arguments) => {
-    const { allowOrigin, allowHost, issuerKey, issuerName, ...others } = given;
-    const { notifyHost, notifyPrivate, notifySecrets, notifyCa, ...rest } = others;
-    if (issuerName !== undefined && issuerKey === undefined) {
-      throw failure(
-        "coordinator/invalid-config",
-        "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
+  .action(
+    async ({
+      allowOrigin,
+      allowHost,
+      issuerKey,
+      issuerName,
+      tls,
+      tlsCert,
+      tlsKey,
+      trustedProxy,
+      notifyHost,
+      notifyPrivate,
+      notifySecrets,
+      notifyCa,
+      ...rest
+    }: Arguments) => {
+      if (issuerName !== undefined && issuerKey === undefined) {
+        throw failure(
+          "coordinator/invalid-config",
+          "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
+        );
+      }
+      const coordinator = await createCoordinator({
+        ...rest,
+        allowOrigins: allowOrigin,
+        allowHosts: allowHost,
+        notify: {
+          allowHosts: notifyHost,
+          allowPrivate: notifyPrivate === true,
+          ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
+          ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
+        },
+        trustedProxies: trustedProxy,
+        ...tlsOf({ tls, tlsCert, tlsKey }),
+        ...(issuerKey === undefined
+          ? {}
+          : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),
+      });
+      stopOnSignal(() => coordinator.close());
+      process.on("SIGHUP", () => void coordinator.reloadCertificate());
+      const { url, port: listening, tlsFingerprint, notices } = coordinator;
+      for (const notice of notices) console.error(notice);
+      console.log(
+        JSON.stringify({ event: "listening", url, port: listening, pid: process.pid, tlsFingerprint }),
       );
-    }
-    const coordinator = await createCoordinator({
-      ...rest,
-      allowOrigins: allowOrigin,
-      allowHosts: allowHost,
-      notify: {
-        allowHosts: notifyHost,
-        allowPrivate: notifyPrivate === true,
-        ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
-        ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
-      },
-      ...(issuerKey === undefined
-        ? {}
-        : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),
-    });
-    stopOnSignal(() => coordinator.close());
-    const { url, port: listening } = coordinator;
-    console.log(JSON.stringify({ event: "listening", url, port: listening, pid: process.pid }));
-  });
+    },
+  );
 
 /** The first signal closes, the second one ends at once. */
 function stopOnSignal(close: () => Promise<void>): void {

@@ -83,6 +83,8 @@ export interface Enrolment {
   register(app: App): void;
   /** @throws `identity/issued-elsewhere` */
   mintToken(population: PopulationName): Promise<string>;
+  /** A token for whoever asks, which holds for a while. @throws `identity/issued-elsewhere` */
+  mintOpenToken(population: PopulationName, ttlMs: number): Promise<string>;
   /** Raw Ed25519 public key (32 bytes) that certificates are verified with. */
   readonly issuerPublicKey: Uint8Array<ArrayBuffer>;
 }

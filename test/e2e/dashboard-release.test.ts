@@ -54,15 +54,18 @@ test("an operator releases a version from the dashboard, with the token alone", 
   });
   opened.defer(() => browser.close());
   const page = await browser.newPage();
-  await page.goto(coordinator.url);
+  await page.goto(`${coordinator.url}/tasks/digits`);
   await see(page.getByTestId("gate")).toHaveAttribute("data-state", "waiting");
   await see(page.getByTestId("gate-next")).toHaveText("Versions are released by an operator alone.");
 
+  // The way from the task to its model.
+  await page.getByTestId("to-model").click();
+
   // What operators write on a card is text there, whatever it looks like.
   const card = page.getByTestId("model-card");
-  await see(card.getByRole("combobox")).toHaveValue("1");
+  await see(card.getByRole("spinbutton")).toHaveValue("1");
   await api.setCardNotes("digits", { intendedUse: "Digits <img src=x onerror=alert(1)>", licence: "MIT" });
-  await card.getByRole("combobox").selectOption("2");
+  await card.getByRole("spinbutton").fill("2");
   await see(card.getByTestId("card-notes")).toContainText("Digits <img src=x onerror=alert(1)>");
   expect(await card.locator("img").count()).toBe(0);
 
@@ -70,20 +73,22 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await see(row(1).getByTestId("release-word")).toHaveText("released");
   await see(row(2).getByTestId("release-word")).toHaveText("rolled back");
   await row(2).getByTestId("release").click();
-  await row(2).getByTestId("operator-token").fill("not-the-token");
-  await row(2).getByTestId("confirm-release").click();
-  await see(row(2).getByRole("alert")).toBeVisible();
+  const asked = page.getByRole("alertdialog");
+  await see(asked.getByTestId("release-consequence")).toContainText("moves from version 1 to version 2");
+  await asked.getByTestId("operator-token").fill("not-the-token");
+  await asked.getByTestId("release-confirm").click();
+  await see(asked.getByRole("alert")).toBeVisible();
   expect((await api.model("digits")).releasedVersion).toBe(1);
 
-  await row(2).getByTestId("operator-token").fill(coordinator.operatorToken);
-  await row(2).getByTestId("confirm-release").click();
+  await asked.getByTestId("operator-token").fill(coordinator.operatorToken);
+  await asked.getByTestId("release-confirm").click();
   await see.poll(async () => (await api.model("digits")).releasedVersion).toBe(2);
   // The stream tells: the newest is what runs, and nothing is left to release.
   await see(page.getByTestId("release")).toHaveCount(0);
   await see(page.getByTestId("release-word")).toHaveCount(0);
 
   // Who did it is in the audit log, which asks for no other token.
-  await page.getByTestId("show-audit").click();
+  await page.getByRole("link", { name: "Audit log" }).click();
   const records = page.getByTestId("audit-row");
   await see(records.first()).toHaveAttribute("data-action", "model.release");
   await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
@@ -98,6 +103,8 @@ test("an operator releases a version from the dashboard, with the token alone", 
     arms: [{ name: "third", version: 3 }],
     gates: [],
   });
+  await page.getByRole("link", { name: "Rollouts" }).click();
+  await page.getByRole("link", { name: "spring" }).click();
   const rollout = page.getByTestId("rollout");
   await see(rollout).toHaveAttribute("data-state", "running");
   await see(rollout.getByTestId("rollout-step")).toHaveText(["1 %", "10 %", "50 %", "100 %"]);
@@ -107,15 +114,16 @@ test("an operator releases a version from the dashboard, with the token alone", 
     ["rollback", "rolled-back"],
   ] as const) {
     await rollout.getByTestId(`rollout-${action}`).click();
-    await see(rollout.getByTestId("rollout-consequence")).not.toBeEmpty();
-    await rollout.getByTestId("rollout-confirm").click();
+    await see(page.getByTestId(`rollout-${action}-consequence`)).not.toBeEmpty();
+    await page.getByTestId(`rollout-${action}-confirm`).click();
     await see(rollout).toHaveAttribute("data-state", state);
   }
   expect((await api.withdrawals("digits")).map(({ version }) => version)).toEqual([3]);
+  await page.getByRole("link", { name: "Audit log" }).click();
   await see(page.locator('[data-action="rollout.back"]').first()).toContainText("digits");
 
   const other = await browser.newPage();
-  await other.goto(coordinator.url);
+  await other.goto(`${coordinator.url}/audit`);
   await other.getByTestId("show-audit").click();
   await other.getByTestId("audit").getByTestId("operator-token").fill("not-the-token");
   await other.getByTestId("unlock-audit").click();

@@ -15,6 +15,7 @@ export function aRound(more: Partial<RoundView> = {}): RoundView {
     startedAt: "2026-11-01T10:00:00.000Z",
     endedAt: null,
     deadlineAt: null,
+    phases: [],
     offered: 0,
     ready: 0,
     cohort: 0,

@@ -24,7 +24,6 @@ import { alertRules, removeAlertRule, setAlertRule, unknownRule, type KnownRule 
 import { isMatched, silencedUntil } from "./silences.ts";
 import { noticeOf, tellAt } from "../notify/notices.ts";
 import type { Notifier } from "../notify/notifier.ts";
-import { FLEET_HOURS_KEPT_MS, recordFleetHour } from "./watch/fleet.ts";
 import { createWatches } from "./watch/index.ts";
 
 /** How often all rules are looked at. */
@@ -155,7 +154,6 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 
   const look = async (kinds?: ReadonlySet<AlertKind>): Promise<void> => {
-    if (kinds === undefined) await recordFleetHour(signals, clock.now());
     const rules = await alertRules(store);
     const open = Map.groupBy(await store.alerts.open(), ({ rule }) => rule);
     for (const known of rules) {
@@ -243,7 +241,6 @@ export function createAlerts(context: AlertsContext): Alerts {
     tidiedAt = now;
     await store.alerts.prune(ALERTS_KEPT);
     await store.silences.prune(now - SILENCES_KEPT_MS);
-    await store.fleetHours.prune(now - FLEET_HOURS_KEPT_MS);
   };
 
   const run = (kinds?: ReadonlySet<AlertKind>): Promise<void> =>

@@ -19,8 +19,7 @@ export interface AlertSignals {
     MetadataStore,
     | "audit"
     | "channels"
-    | "devices"
-    | "fleetHours"
+    | "fleet"
     | "measurements"
     | "models"
     | "releases"

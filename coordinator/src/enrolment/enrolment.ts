@@ -4,6 +4,7 @@ import {
   decodeHex,
   encodeBase64url,
   failure,
+  toFailure,
   type DeviceId,
   type PopulationName,
 } from "@tributary/core";
@@ -17,6 +18,7 @@ import {
   verifySignature,
 } from "@tributary/protocol";
 import Type from "typebox";
+import { isRefusedCertificate } from "../gateway/greeting.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { LogEntryRecord } from "../ports/records.ts";
@@ -57,6 +59,20 @@ export async function createEnrolment(context: EnrolmentContext): Promise<Enrolm
   await store.devices.forgetTokens(clock.now() - TOKEN_GRACE_MS);
 
   const enrol = async (population: PopulationName, request: EnrolmentRequest): Promise<EnrolmentResponse> => {
+    try {
+      return await admitDevice(population, request);
+    } catch (error) {
+      // Never the token: whoever reads the log could enrol with it.
+      const { code, message } = toFailure(error);
+      log.warn("enrolment refused", { population, code, reason: message });
+      throw error;
+    }
+  };
+
+  const admitDevice = async (
+    population: PopulationName,
+    request: EnrolmentRequest,
+  ): Promise<EnrolmentResponse> => {
     const certified = await issuer.certify(population, request);
     const proof = decodeBase64url(request.proof);
     const { publicKey, deviceId } = certified.fields;
@@ -71,9 +87,10 @@ export async function createEnrolment(context: EnrolmentContext): Promise<Enrolm
     const stillNew = before !== undefined && (await isNew(before, population, now));
     // The use of the token, the device and the entry of the log are stored together, before anybody sees the certificate.
     const admitted = await store.transaction(async (tx) => {
-      const use = await requireAdmissible(tx, certified, now);
+      const { use, readmitted } = await requireAdmissible(tx, certified, now);
       // A device that asks again with its token was not answered: it gets what it was given.
-      if (use === "already" && stillNew) return { certificate: before.certificate, grew: false };
+      if (use === "already" && stillNew && !readmitted)
+        return { certificate: before.certificate, grew: false };
       return { certificate: certified.certificate, grew: await admit(tx, certified, now) };
     });
     if (admitted.grew) context.logGrew();
@@ -94,6 +111,7 @@ export async function createEnrolment(context: EnrolmentContext): Promise<Enrolm
       await store.devices.forgetTokens(clock.now() - TOKEN_GRACE_MS);
       return issuer.mintToken(population, options);
     },
+    mintOpenToken: (population, ttlMs) => issuer.mintToken(population, { ttlMs }),
     register(app: App): void {
       app.post(
         "/v1/populations/:population/enrolments",
@@ -118,24 +136,28 @@ export async function createEnrolment(context: EnrolmentContext): Promise<Enrolm
   };
 }
 
-/** Whether a token may be used and the device is not revoked. */
+/** Whether a token may be used, and the device is not revoked, or may come again with a certificate that it did not have before. */
 async function requireAdmissible(
-  { devices }: MetadataRepositories,
-  { fields: { deviceId }, token }: Certified,
+  { devices, certificateLog }: MetadataRepositories,
+  { fields: { deviceId }, certificate, token }: Certified,
   at: number,
-): Promise<"used" | "already" | undefined> {
-  if ((await devices.get(deviceId))?.state === "revoked") throw revoked(deviceId);
-  if (token === undefined) return undefined;
+): Promise<{ readonly use: "used" | "already" | undefined; readonly readmitted: boolean }> {
+  const known = await devices.get(deviceId);
+  if (known?.state === "revoked") throw revoked(deviceId);
+  if (known !== undefined && (await isRefusedCertificate(certificateLog, known, certificate)))
+    throw revoked(deviceId);
+  const readmitted = known?.state === "readmitted";
+  if (token === undefined) return { use: undefined, readmitted };
   const { id: tokenId, expiresAtMs: expiresAt, maxUses } = token;
   const use = await devices.useToken({ tokenId, deviceId, at, expiresAt, maxUses });
   if (use === "exhausted") throw tokenUsed(token);
-  return use;
+  return { use, readmitted };
 }
 
 /** Stores the device and its certificate. @returns whether the log grew */
 async function admit(
-  { devices, certificateLog }: MetadataRepositories,
-  { fields, certificate }: Certified,
+  { devices, fleet, certificateLog }: MetadataRepositories,
+  { fields, certificate, token }: Certified,
   at: number,
 ): Promise<boolean> {
   const { deviceId, population, publicKey, serial, notAfterMs } = fields;
@@ -148,7 +170,12 @@ async function admit(
     certificateSerial: serial,
     certificateExpiresAt: notAfterMs,
     lastSeenAt: null,
+    software: null,
+    refusedBefore: null,
   });
+  // One that was let in again is as any other from here on; its earlier certificates are not.
+  await devices.setState(deviceId, "active");
+  if (token !== undefined) await fleet.setTags(deviceId, token.tags);
   return appendCertificate(certificateLog, certificate, fields, at);
 }
 

@@ -15,7 +15,7 @@ import { certificateOf, proofOf } from "../rounds/upload-headers.ts";
 
 export interface ErasureRouteOptions {
   readonly env: Pick<Env, "clock" | "random" | "log">;
-  readonly store: Pick<MetadataStore, "devices" | "transaction">;
+  readonly store: Pick<MetadataStore, "certificateLog" | "devices" | "transaction">;
   readonly issuerPublicKey: Uint8Array;
   readonly disconnect: (device: DeviceId, reason: TributaryError) => void;
 }

@@ -17,6 +17,7 @@ import {
 } from "@tributary/protocol";
 import { decodeProtectedHeader } from "jose";
 import { readOrCreateSigningKey } from "../keys/signing-key.ts";
+import { hasDuplicateClaims } from "./duplicate-claims.ts";
 import {
   createEnrolmentTokens,
   ENROLMENT_TOKEN_TYPE,
@@ -87,6 +88,9 @@ export function outsideIssuer(options: {
     mintToken: () => Promise.reject(issuedElsewhere()),
     async certify(population, request) {
       if (isEnrolmentToken(request.token)) throw issuedElsewhere();
+      if (hasDuplicateClaims(request.token)) {
+        throw failure("identity/invalid-certificate", "enrolment: the certificate says something twice");
+      }
       const certificate = encodeUtf8(request.token);
       const fields = await verifyMember(certificate, {
         issuerPublicKey: publicKey,

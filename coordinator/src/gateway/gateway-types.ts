@@ -1,7 +1,13 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { DeviceId, Env, PopulationName, TributaryError } from "@tributary/core";
-import { LIMITS, type DeviceMessage, type ServerMessage } from "@tributary/protocol";
+import {
+  LIMITS,
+  type DeviceMessage,
+  type Hello,
+  type ServerMessage,
+  type Subscribe,
+} from "@tributary/protocol";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -26,7 +32,9 @@ export interface ConnectedDevice {
 export interface GatewayHandler {
   message(from: ConnectedDevice, message: RoundMessage): void;
   disconnected(from: ConnectedDevice): void;
-  connected?(from: ConnectedDevice): void;
+  connected?(from: ConnectedDevice, hello: Pick<Hello, "software">): void;
+  /** It wants to hear of releases, and may tell which version it runs. */
+  subscribed?(from: ConnectedDevice, message: Subscribe): void;
   running?(from: ConnectedDevice, message: RunningMessage): void;
   refusedVersion?(from: ConnectedDevice, message: RefusedVersionMessage): void;
 }
@@ -77,12 +85,14 @@ export interface GatewayOptions {
   readonly access: Pick<AccessPolicy, "hostAllowed" | "deviceAllowed">;
   /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
   readonly issuerPublicKey: Uint8Array;
-  readonly store: Pick<MetadataStore, "devices" | "channels" | "releases">;
+  readonly store: Pick<MetadataStore, "certificateLog" | "devices" | "channels" | "releases">;
   readonly bus: Pick<Bus, "publish" | "subscribe">;
   readonly handler: GatewayHandler;
   /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */
   readonly training?: () => number;
   readonly limits?: Partial<GatewayLimits>;
+  /** Who is at the other end, behind proxies. @defaultValue the socket's address */
+  readonly addressOf?: (request: IncomingMessage) => string;
 }
 
 /** The gateway, with what the rounds use of it. */
@@ -92,7 +102,12 @@ export interface DeviceGateway extends Gateway {
   attach(server: Server): void;
   /** False when the device is not connected, or its connection was given up because it does not read. */
   send(device: DeviceId, message: ServerMessage): boolean;
-  /** Ends a device's session, as when it is not enrolled any more. */
+  /** Devices with a session. */
+  connected(): readonly DeviceId[];
+  /**
+   * Ends a device's session, and one that it is about to open, as when it is not enrolled any more: a quarter of a second later there is none,
+   * whatever the device does.
+   */
   disconnect(device: DeviceId, reason: TributaryError): void;
   /** The number of devices in training changed; published with the others, a few times a second at most. */
   countsChanged(): void;

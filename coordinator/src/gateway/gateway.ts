@@ -30,6 +30,8 @@ import { TokenBucket } from "./token-bucket.ts";
 const SWEEP_MS = 500;
 /** Counts are published at most this often. */
 const COUNTS_MS = 250;
+/** How long a device that is disconnected has to answer. */
+const DISCONNECT_GRACE_MS = 250;
 /** When a refused connection may come again. */
 const RETRY_AFTER_MS = 2_000;
 
@@ -61,6 +63,10 @@ class WebSocketGateway implements DeviceGateway {
   readonly #releases: { close(): void };
   #sweep: { cancel(): void };
   #countsTimer: { cancel(): void } | undefined;
+  /** Sessions whose hello is being checked. */
+  #checking = 0;
+  /** Devices that were disconnected while hellos were checked: theirs may have been read as good just before. */
+  readonly #ended = new Map<DeviceId, TributaryError>();
   #closing: Promise<void> | undefined;
   #allGone: (() => void) | undefined;
   #nextId = 1;
@@ -81,7 +87,7 @@ class WebSocketGateway implements DeviceGateway {
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     socket.on("error", () => socket.destroy());
-    const address = request.socket.remoteAddress ?? "";
+    const address = this.#options.addressOf?.(request) ?? request.socket.remoteAddress ?? "";
     const refused = refuseUpgrade(request, this.#options.access);
     if (refused !== undefined) return answerRefused(socket, refused);
     const full = this.#noRoomFor(address);
@@ -100,11 +106,19 @@ class WebSocketGateway implements DeviceGateway {
     return this.#byDevice.has(device);
   }
 
+  connected(): readonly DeviceId[] {
+    return [...this.#byDevice.keys()];
+  }
+
   disconnect(device: DeviceId, reason: TributaryError): void {
+    if (this.#checking > 0) this.#ended.set(device, reason);
     const session = this.#byDevice.get(device);
     if (session === undefined) return;
+    const { clock } = this.#options.env;
     this.#leave(session);
-    session.refuse(reason, this.#options.env.clock.monotonicMs());
+    session.refuse(reason, clock.monotonicMs());
+    // One that does not answer the close is cut.
+    clock.schedule(DISCONNECT_GRACE_MS, () => session.terminate());
   }
 
   counts(): { connected: number; training: number } {
@@ -214,6 +228,7 @@ class WebSocketGateway implements DeviceGateway {
         return;
       case "subscribe":
         this.#subscriptions.add(message.model, message.channel, session);
+        handler.subscribed?.(device, message);
         this.#catchUp(session, message).catch((error: unknown) => this.#refuse(session, toFailure(error)));
         return;
       case "running": {
@@ -246,8 +261,21 @@ class WebSocketGateway implements DeviceGateway {
   }
 
   async #greet(session: Session, hello: Hello): Promise<void> {
-    const { env, access, store } = this.#options;
-    const device = await checkHello({ ...this.#options, clock: env.clock }, session.nonce, hello);
+    const { clock } = this.#options.env;
+    this.#checking += 1;
+    try {
+      this.#welcome(session, hello, await checkHello({ ...this.#options, clock }, session.nonce, hello));
+    } finally {
+      this.#checking -= 1;
+      if (this.#checking === 0) this.#ended.clear();
+    }
+  }
+
+  /** From here on it is the device's session. */
+  #welcome(session: Session, hello: Hello, device: ConnectedDevice): void {
+    const { env, access } = this.#options;
+    const ended = this.#ended.get(device.device);
+    if (ended !== undefined) throw ended;
     if (!access.deviceAllowed(session.headers, device.population)) {
       throw failure(
         "http/origin-refused",
@@ -276,9 +304,8 @@ class WebSocketGateway implements DeviceGateway {
       sessionId: session.id,
     });
     env.log.debug("gateway: device connected", { ...device, session: session.id, software: hello.software });
-    this.#options.handler.connected?.(device);
+    this.#options.handler.connected?.(device, hello);
     this.countsChanged();
-    await store.devices.seen(device.device, env.clock.now());
   }
 
   /** A device that runs another version than its channel points to, or none, hears of it at once. */

@@ -6,13 +6,15 @@ import {
   verifySignature,
   type Hello,
 } from "@tributary/protocol";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import { leafHashOf } from "../enrolment/certificate-tree.ts";
+import type { CertificateLogRepository, MetadataStore } from "../ports/metadata-store.ts";
+import type { DeviceRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "./gateway-types.ts";
 
 export interface GreetingOptions {
   readonly issuerPublicKey: Uint8Array;
   readonly clock: Pick<Clock, "now">;
-  readonly store: Pick<MetadataStore, "devices">;
+  readonly store: Pick<MetadataStore, "certificateLog" | "devices">;
 }
 
 /**
@@ -48,8 +50,20 @@ export async function checkCertificate(
   if (known === undefined) {
     throw failure("identity/invalid-certificate", `identity: device ${deviceId} is not enrolled here`);
   }
-  if (known.state === "revoked") {
+  if (known.state !== "active" || (await isRefusedCertificate(store.certificateLog, known, certificate))) {
     throw failure("identity/revoked", `identity: device ${deviceId} was revoked`, { detail: { deviceId } });
   }
   return { device: deviceId, population, publicKey };
+}
+
+/** Whether a certificate is one of those that a device had when it was revoked: it may have another by now. */
+export async function isRefusedCertificate(
+  log: Pick<CertificateLogRepository, "indicesOf">,
+  { refusedBefore }: Pick<DeviceRecord, "refusedBefore">,
+  certificate: Uint8Array,
+): Promise<boolean> {
+  if (refusedBefore === null) return false;
+  const leaf = leafHashOf(certificate);
+  const index = (await log.indicesOf([leaf])).get(leaf);
+  return index !== undefined && index < refusedBefore;
 }

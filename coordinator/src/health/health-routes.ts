@@ -25,9 +25,17 @@ const KEPT_SESSIONS = 16;
 
 export interface HealthRouteOptions {
   readonly env: Pick<Env, "clock">;
-  readonly store: Pick<MetadataStore, "deviceHealth" | "devices" | "transaction" | "versions">;
+  readonly store: Pick<
+    MetadataStore,
+    "certificateLog" | "deviceHealth" | "devices" | "transaction" | "versions"
+  >;
   readonly registry: Pick<Registry, "model">;
   readonly issuerPublicKey: Uint8Array;
+  /** A device told which version runs on it, and by which engine. */
+  readonly told: (
+    device: DeviceHealthRecord["deviceId"],
+    runs: Pick<DeviceHealthRecord, "model" | "version" | "engine">,
+  ) => void;
 }
 
 /** What single devices tell of the versions that run on them, where their app lets them; and operators read. */
@@ -59,6 +67,7 @@ export function registerHealthRoutes(app: App, options: HealthRouteOptions): voi
         throw failure("identity/invalid-proof", `health: the report of ${deviceId} is not signed by its key`);
       }
       await keep(options, report, { deviceId, population });
+      options.told(deviceId, report);
       return reply.status(204).header("cache-control", "no-store").send(null);
     },
   );

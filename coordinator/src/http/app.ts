@@ -1,18 +1,29 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem } from "@tributary/core";
+import { failure } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  type RawServerDefault,
+} from "fastify";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ResolvedConfig } from "../config.ts";
+import { TLS_OPTIONS, type ServerTls } from "../tls/server-tls.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { apiDocumentOptions } from "./api-document/api-document.ts";
+import { limitBodyTime } from "./body-time.ts";
 import { registerEntityTags } from "./entity-tags.ts";
 import { sendError } from "./errors.ts";
+import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
+import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
+import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -26,6 +37,8 @@ declare module "fastify" {
   }
 }
 
+/** A year. */
+const HSTS_MAX_AGE_SECONDS = 31_536_000;
 /** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -48,6 +61,8 @@ export interface AppOptions {
   readonly access: AccessPolicy;
   readonly isOperator: (authorization: string | undefined) => boolean;
   readonly version: string;
+  /** How it speaks TLS; without it plain HTTP, as behind a proxy. */
+  readonly tls?: ServerTls | undefined;
   /** Log lines; the default is standard error. */
   readonly logStream?: { write(line: string): void };
 }
@@ -56,40 +71,41 @@ export interface AppOptions {
  * The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
-export async function createApp(options: AppOptions): Promise<{ readonly app: App }> {
-  const { config, access, isOperator, version, logStream } = options;
+export async function createApp(options: AppOptions): Promise<{ readonly app: App; readonly peers: Peers }> {
+  const { config, access, isOperator, version, tls, logStream } = options;
+  const { limits } = config;
+  const peers = createPeers(config.trustedProxies);
+  const serverLimits = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
+  };
   const app: App = fastify({
     logger: {
       level: config.logLevel === "silent" ? "silent" : config.logLevel,
       stream: logStream ?? process.stderr,
+      // Who it was from is nobody's to keep.
+      serializers: { req: ({ method, url }: FastifyRequest) => ({ method, url }) },
       redact: ["req.headers.authorization", `req.headers["${PROOF_HEADER}"]`, "token", "authorization"],
     },
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     // A client that asks for much and reads nothing holds a socket and a file open.
     connectionTimeout: config.limits.stalledTimeoutMs,
-    http: {
-      headersTimeout: config.limits.headersTimeoutMs,
-      requestTimeout: config.limits.requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(5_000, config.limits.headersTimeoutMs),
-    },
+    http: serverLimits,
+    // The types of Fastify have a server either of one kind or the other; to everyone here it is a server.
+    ...(tls && ({ https: { ...tls.pair, ...TLS_OPTIONS, ...serverLimits } } as object)),
     // A field that nobody knows is refused, not left out unsaid.
     ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     forceCloseConnections: true,
-    // Proxies are told by publicUrl and allowHosts; no header of a client is believed about who it is.
-    trustProxy: false,
+    // No header of a client is believed about who it is, but of proxies that are named.
+    trustProxy: peers.trusts,
     // Random, for it is told: a problem names its request by it, and the log.
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
-      // No request could be read; what can be said is said, and the connection ends.
-      if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
-      const refused = failure("http/bad-request", "http: not a request");
-      const body = JSON.stringify(toProblem(refused));
-      socket.end(
-        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      answerUnreadable(app.log, error, socket);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -106,9 +122,14 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       "cross-origin-resource-policy": DEVICE_PATHS.test(request.url) ? "cross-origin" : "same-origin",
       "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     });
+    if (tls?.selfSigned !== true && peers.isSecure(request.raw))
+      reply.header("strict-transport-security", `max-age=${HSTS_MAX_AGE_SECONDS}`);
     if (!access.hostAllowed(request.headers.host))
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
+
+  await limitRequests(app, config, peers);
+  limitBodyTime(app, limits.jsonTimeoutMs);
 
   await app.register(fastifyCors, {
     delegator(request, callback) {
@@ -153,7 +174,7 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
   registerPreconditions(app);
 
   await app.register(fastifySwagger, apiDocumentOptions(version));
-  return { app };
+  return { app, peers };
 }
 
 function originRefused(origin: string | undefined): Error {

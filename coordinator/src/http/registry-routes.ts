@@ -19,6 +19,7 @@ import {
   TaskStateChange,
   TaskView,
   VersionList,
+  VersionListQuery,
   VersionOrAliasParam,
   VersionView,
   type DevicesView,
@@ -122,12 +123,13 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         summary: "The versions of a model with their lineage, newest first",
         tags,
         params: modelParams,
+        querystring: VersionListQuery,
         response: { 200: VersionList },
       },
     },
-    async ({ params }) => {
+    async ({ params, query }) => {
       const model = await registry.model(params.model);
-      const versions = await store.versions.list(model.name, { limit: 500 });
+      const versions = await store.versions.list(model.name, query);
       return { versions: versions.map(versionView) };
     },
   );

@@ -31,9 +31,14 @@ import type {
   DeviceRecord,
   DraftRecord,
   EventRecord,
-  FleetHourRecord,
   JournalEntry,
   JsonValue,
+  AdoptionRecord,
+  DeviceNews,
+  FleetCounts,
+  FleetDeviceRecord,
+  FleetFilter,
+  FleetHourRecord,
   LogEntryRecord,
   LogNodeRecord,
   GateRecord,
@@ -277,19 +282,15 @@ export interface DeviceRepository {
     readonly limit?: number;
     readonly after?: DeviceId;
   }): Promise<DeviceRecord[]>;
+  /** @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week */
+  count(population?: PopulationName, options?: { readonly certifiedAt?: number }): Promise<number>;
   /**
-   * @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week
-   * @param options.seenSince only those that came since
+   * @param refusedBefore where it is given: certificates at lower places of the log are refused from then on
+   * @throws `store/not-found`
    */
-  count(
-    population?: PopulationName,
-    options?: { readonly certifiedAt?: number; readonly seenSince?: number },
-  ): Promise<number>;
-  seen(deviceId: DeviceId, at: number): Promise<void>;
-  /** @throws `store/not-found` */
-  setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
+  setState(deviceId: DeviceId, state: DeviceRecord["state"], refusedBefore?: number): Promise<void>;
   /**
-   * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
+   * Forgets a device: its row, what it told of itself, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
    * a round, was refused) goes on under `pseudonym`; nothing leads from the device to its name in the audit log any more.
    *
    * @returns false where there is none
@@ -301,6 +302,38 @@ export interface DeviceRepository {
    */
   useToken(use: TokenUse): Promise<"used" | "already" | "exhausted">;
   forgetTokens(expiredBefore: number): Promise<void>;
+}
+
+/** What devices tell of themselves, and the fleet that they are. */
+export interface FleetRepository {
+  /** Writes what was heard; of devices that are not active, nothing is. */
+  record(news: readonly DeviceNews[]): Promise<void>;
+  /** Replaces what the app's backend says of a device. */
+  setTags(deviceId: DeviceId, tags: readonly string[]): Promise<void>;
+  /** By id; `after` is exclusive. */
+  list(
+    filter: FleetFilter,
+    page: { readonly limit: number; readonly after?: DeviceId },
+  ): Promise<FleetDeviceRecord[]>;
+  count(filter: FleetFilter): Promise<number>;
+  get(deviceId: DeviceId): Promise<FleetDeviceRecord | undefined>;
+  /** Devices that were seen from a time on; at most `limit` groups of each kind. */
+  counts(of: {
+    readonly population?: PopulationName;
+    readonly seenSince: number;
+    readonly limit: number;
+  }): Promise<FleetCounts>;
+  /** Notes for an hour which versions run on how many devices, in the place of what was noted for it. */
+  noteAdoption(hour: number): Promise<void>;
+  /** Oldest first. */
+  hours(of: { readonly since: number; readonly population?: PopulationName }): Promise<FleetHourRecord[]>;
+  /** Of a model, oldest first. */
+  adoption(
+    model: ModelName,
+    of: { readonly since: number; readonly population?: PopulationName },
+  ): Promise<AdoptionRecord[]>;
+  /** Forgets hours, and which versions ran on devices that were not seen since. */
+  prune(before: { readonly hour: number; readonly seenBefore: number }): Promise<void>;
 }
 
 /** An append-only log: nothing in it is ever changed or removed. */
@@ -517,14 +550,6 @@ export interface PolicyDecisionRepository {
   prune(before: number): Promise<void>;
 }
 
-export interface FleetHourRepository {
-  /** Adds, or replaces where there were fewer devices. */
-  put(record: FleetHourRecord): Promise<void>;
-  /** From an hour on, in order. */
-  since(hour: number): Promise<FleetHourRecord[]>;
-  prune(before: number): Promise<void>;
-}
-
 /** Requests that must not be done twice. */
 export interface IdempotentRequestRepository {
   /** @throws `store/conflict` where the id is taken */
@@ -583,6 +608,7 @@ export interface MetadataRepositories {
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
+  readonly fleet: FleetRepository;
   readonly certificateLog: CertificateLogRepository;
   readonly audit: AuditRepository;
   readonly refusals: RefusalRepository;
@@ -598,7 +624,6 @@ export interface MetadataRepositories {
   readonly deliveries: DeliveryRepository;
   readonly policies: PolicyRepository;
   readonly policyDecisions: PolicyDecisionRepository;
-  readonly fleetHours: FleetHourRepository;
   readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;

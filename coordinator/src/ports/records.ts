@@ -14,6 +14,7 @@ import type {
   AlertState,
   AlertSubject,
   CardNotes,
+  DeviceState,
   DeliveryState,
   GraphPort,
   Lineage,
@@ -199,14 +200,24 @@ export interface MeasurementRecord {
   readonly at: number;
 }
 
+export interface PhaseRecord {
+  readonly phase: RoundView["phase"];
+  /** In ms since the epoch. */
+  readonly at: number;
+  readonly dropouts: number;
+}
+
 /**
  * One round: everything its view shows (`roundView` makes one), with times in ms since the epoch,
  * and the configuration its machine was started with (for replay).
  */
-export interface RoundRecord extends Readonly<Omit<RoundView, "startedAt" | "endedAt" | "deadlineAt">> {
+export interface RoundRecord extends Readonly<
+  Omit<RoundView, "startedAt" | "endedAt" | "deadlineAt" | "phases">
+> {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
+  readonly phases: readonly PhaseRecord[];
   readonly config: JsonValue;
 }
 
@@ -298,12 +309,96 @@ export interface DeviceRecord {
   readonly population: PopulationName;
   /** Raw Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
-  readonly state: "active" | "revoked";
+  /** readmitted: refused as one that is revoked, but it may enrol again. */
+  readonly state: DeviceState;
   readonly enrolledAt: number;
   /** Of the newest certificate. */
   readonly certificateSerial: string;
   readonly certificateExpiresAt: number;
   readonly lastSeenAt: number | null;
+  /** Name and version of its software, as it said last; null: it did not connect yet. */
+  readonly software: string | null;
+  /** Certificates at lower places of the log are refused: those of before it was revoked. Null: it never was. */
+  readonly refusedBefore: number | null;
+}
+
+/** Which version of a model runs on a device, as it told last. */
+export interface DeviceVersionRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  /** Null where its app does not let it tell. */
+  readonly engine: string | null;
+  readonly at: number;
+}
+
+/** A device with what it told of itself, and what its app's backend said of it. */
+export interface FleetDeviceRecord extends Omit<DeviceRecord, "publicKey"> {
+  /** By model. */
+  readonly versions: readonly DeviceVersionRecord[];
+  readonly tags: readonly string[];
+}
+
+/** What was heard of one device. */
+export interface DeviceNews {
+  readonly deviceId: DeviceId;
+  readonly at: number;
+  /** Connections. */
+  readonly checkIns: number;
+  /** As it said when it connected. */
+  readonly software?: string;
+  /** An engine that is left out stays as it was told before of the same version. */
+  readonly versions: readonly (Omit<DeviceVersionRecord, "engine" | "at"> & { readonly engine?: string })[];
+}
+
+/** What is looked for in a fleet: devices of which all that is given holds. Times in ms since the epoch. */
+export interface FleetFilter {
+  readonly population?: PopulationName;
+  readonly state?: DeviceState;
+  readonly tag?: string;
+  readonly software?: string;
+  /** Devices that run it; `version` and `engine` are of it. */
+  readonly model?: ModelName;
+  readonly version?: ModelVersion;
+  readonly engine?: string;
+  readonly seenSince?: number;
+  readonly seenBefore?: number;
+  /** How its id begins. */
+  readonly search?: string;
+}
+
+/** Devices by what they have in common; the largest groups first. */
+export interface FleetCounts {
+  readonly known: number;
+  readonly active: number;
+  readonly revoked: number;
+  readonly populations: readonly { readonly population: PopulationName; readonly devices: number }[];
+  readonly versions: readonly {
+    readonly model: ModelName;
+    readonly version: ModelVersion;
+    readonly devices: number;
+  }[];
+  readonly engines: readonly {
+    readonly model: ModelName;
+    readonly engine: string | null;
+    readonly devices: number;
+  }[];
+  readonly software: readonly { readonly software: string | null; readonly devices: number }[];
+  readonly tags: readonly { readonly tag: string; readonly devices: number }[];
+}
+
+/** An hour of a population, by its number since the epoch. */
+export interface FleetHourRecord {
+  readonly hour: number;
+  readonly checkIns: number;
+  /** Different ones that were heard of. */
+  readonly devices: number;
+}
+
+/** Devices that ran a version at the end of an hour. */
+export interface AdoptionRecord {
+  readonly hour: number;
+  readonly version: ModelVersion;
+  readonly devices: number;
 }
 
 /** A certificate in the log, by its place from 0. */
@@ -570,13 +665,6 @@ export interface PolicyDecisionRecord {
   /** That a task was given. */
   readonly rounds: number;
   readonly at: number;
-}
-
-/** How many devices came in one hour. */
-export interface FleetHourRecord {
-  /** Its begin, ms since the epoch. */
-  readonly hour: number;
-  readonly devices: number;
 }
 
 /** A request with an idempotency key, and what was answered to it. */

@@ -42,12 +42,13 @@ export function suspicionView(
 }
 
 export function roundView(record: RoundRecord): RoundView {
-  const { config: _, startedAt, endedAt, deadlineAt, ...rest } = record;
+  const { config: _, startedAt, endedAt, deadlineAt, phases, ...rest } = record;
   return {
     ...rest,
     startedAt: timestamp(startedAt),
     endedAt: optionalTimestamp(endedAt),
     deadlineAt: optionalTimestamp(deadlineAt),
+    phases: phases.map(({ at, ...phase }) => ({ ...phase, at: timestamp(at) })),
   };
 }
 

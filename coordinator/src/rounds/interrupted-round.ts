@@ -202,6 +202,7 @@ async function abandonStored(services: RoundServices, record: RoundRecord, code:
       ...record,
       ...endCounts(record, [...entries.map(journalInput), input]),
       phase: "abandoned",
+      phases: [...record.phases, { phase: "abandoned", at: endedAt, dropouts: record.dropouts }],
       reason: code,
       endedAt,
       deadlineAt: null,

@@ -1,7 +1,7 @@
 import type { Digest } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { roundEnded, type RoundState } from "@tributary/federation";
-import type { RoundRecord } from "../ports/records.ts";
+import type { PhaseRecord, RoundRecord } from "../ports/records.ts";
 import { deltaPath } from "@tributary/protocol";
 import { weightsPath } from "../releases/target-paths.ts";
 import { roundRecord, type RoundFacts } from "./round-record.ts";
@@ -25,6 +25,7 @@ export class RoundAccount {
   /** First offer, in steady time. */
   #trainedSince: number | null;
   #bytesDown: number;
+  #phases: readonly PhaseRecord[];
 
   constructor(options: RoundRunOptions, past?: PastRound) {
     this.#options = options;
@@ -32,6 +33,7 @@ export class RoundAccount {
     this.#started = startedAt === undefined ? this.#now() : { at: startedAt, steadyAt: startedAt };
     this.#trainedSince = past?.trainingAt ?? null;
     this.#bytesDown = past?.record.bytesDown ?? 0;
+    this.#phases = past?.record.phases ?? [];
     this.#downloads = downloadsOf(options);
   }
 
@@ -66,11 +68,13 @@ export class RoundAccount {
     const { config, model, plan } = this.#options;
     const now = this.#now();
     const ended = roundEnded(state);
-    return roundRecord(config, state, {
+    const record = roundRecord(config, state, {
       ...received,
       model: model.name,
       startedAt: this.#started.at,
       endedAt: ended ? now.at : null,
+      phases: this.#phases,
+      now: now.at,
       seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
       clockAheadMs: now.at - now.steadyAt,
       numExamples: this.measuredExamples ?? numExamples,
@@ -79,6 +83,9 @@ export class RoundAccount {
       loss: this.evaluation?.loss ?? null,
       accuracy: this.evaluation?.accuracy ?? null,
     });
+    // The end may yet be another: a commit that fails.
+    if (!ended) this.#phases = record.phases;
+    return record;
   }
 
   #now(): Moment {

@@ -3,13 +3,16 @@ import { roundCounts, roundDeadline, type RoundConfig, type RoundState } from "@
 import { summarizeTraining } from "@tributary/metrics";
 import type { SecureView } from "@tributary/protocol";
 import { DEFAULT_MINIMUM_COHORT } from "@tributary/secagg";
-import type { JsonValue, RoundRecord } from "../ports/records.ts";
+import type { JsonValue, PhaseRecord, RoundRecord } from "../ports/records.ts";
 
 /** What a round's row shows beside its machine's state. */
 export interface RoundFacts {
   readonly model: ModelName;
   readonly startedAt: number;
   readonly endedAt: number | null;
+  /** Those before the one it is in, or that one too. */
+  readonly phases: readonly PhaseRecord[];
+  readonly now: number;
   /** From the first offer to the end. */
   readonly seconds: number | null;
   /** How far the wall clock is ahead of the time that deadlines are kept by. */
@@ -29,7 +32,10 @@ export interface RoundFacts {
 
 /** The row of a round as it stands. */
 export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
-  const { metrics, knowsHits, clockAheadMs, unmasked, ...rest } = facts;
+  const { metrics, knowsHits, clockAheadMs, unmasked, phases, now, ...rest } = facts;
+  const counts = roundCounts(state);
+  // Whoever watches sees members reporting; `secure` says how.
+  const phase = state.phase === "securing" ? "reporting" : state.phase;
   const deadline = roundDeadline(state);
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
   const { plan, weights, control, secure, measurement, ...rules } = config;
@@ -38,12 +44,13 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
     task: config.task,
     number: config.round,
     purpose: measurement?.purpose ?? "train",
-    // Whoever watches sees members reporting; `secure` says how.
-    phase: state.phase === "securing" ? "reporting" : state.phase,
+    phase,
+    phases:
+      phases.at(-1)?.phase === phase ? phases : [...phases, { phase, at: now, dropouts: counts.dropouts }],
     baseVersion: config.baseVersion,
     version: state.phase === "committed" ? state.version : null,
     deadlineAt: deadline === null ? null : deadline + clockAheadMs,
-    ...roundCounts(state),
+    ...counts,
     trainLoss,
     trainAccuracy: knowsHits ? trainAccuracy : null,
     reason: state.phase === "abandoned" ? state.code : null,

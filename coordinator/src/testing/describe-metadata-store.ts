@@ -12,6 +12,7 @@ import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredChannels } from "./describe-stored-channels.ts";
+import { describeStoredFleet } from "./describe-stored-fleet.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
@@ -242,14 +243,13 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       });
     });
 
-    test("devices enrol, renew, are seen, counted and revoked", async () => {
+    test("devices enrol, renew, are counted and revoked", async () => {
       for (const index of [3, 1, 2]) await store.devices.enrol(exampleDevice(index));
       const { deviceId } = exampleDevice(1);
       await store.devices.enrol(exampleDevice(1, { certificateSerial: "renewed", enrolledAt: 9 }));
-      await store.devices.seen(deviceId, 77);
-      await store.devices.setState(deviceId, "revoked");
+      await store.devices.setState(deviceId, "revoked", 3);
       expect(await store.devices.get(deviceId)).toEqual(
-        exampleDevice(1, { certificateSerial: "renewed", lastSeenAt: 77, state: "revoked" }),
+        exampleDevice(1, { certificateSerial: "renewed", state: "revoked", refusedBefore: 3 }),
       );
       expect(await store.devices.count()).toBe(3);
       const { population, certificateExpiresAt } = exampleDevice(1);
@@ -477,6 +477,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredAliases(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
+    describeStoredFleet(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);
     describeStoredAlerts(() => store);

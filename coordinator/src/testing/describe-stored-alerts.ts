@@ -4,7 +4,6 @@ import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { AlertRecord, DeliveryRecord, PolicyDecisionRecord, SilenceRecord } from "../ports/records.ts";
 import { codeOf } from "./code-of.ts";
-import { exampleDevice } from "./records.ts";
 
 export function exampleAlert(changes: Partial<Omit<AlertRecord, "id">> = {}): Omit<AlertRecord, "id"> {
   return {
@@ -28,7 +27,7 @@ export function exampleAlert(changes: Partial<Omit<AlertRecord, "id">> = {}): Om
   };
 }
 
-/** Alerts, their rules and silences, and how many devices came; part of the metadata store's suite. */
+/** Alerts, their rules and silences; part of the metadata store's suite. */
 export function describeStoredAlerts(opened: () => MetadataStore): void {
   describe("alerts", () => {
     test("rules that operators have are added, replaced and removed", async () => {
@@ -109,25 +108,6 @@ export function describeStoredAlerts(opened: () => MetadataStore): void {
       await silences.prune(15);
       expect(await silences.get(short.id)).toBeUndefined();
       expect(await silences.list({ endsAfter: 0 })).toHaveLength(1);
-    });
-
-    test("of an hour the most devices are kept, and devices are counted by when they came", async () => {
-      const { fleetHours, devices } = opened();
-      await fleetHours.put({ hour: 0, devices: 3 });
-      await fleetHours.put({ hour: 10, devices: 5 });
-      await fleetHours.put({ hour: 10, devices: 4 });
-      await fleetHours.put({ hour: 10, devices: 7 });
-      expect(await fleetHours.since(0)).toEqual([
-        { hour: 0, devices: 3 },
-        { hour: 10, devices: 7 },
-      ]);
-      await fleetHours.prune(10);
-      expect(await fleetHours.since(0)).toEqual([{ hour: 10, devices: 7 }]);
-      for (const index of [1, 2]) await devices.enrol(exampleDevice(index));
-      await devices.seen(exampleDevice(1).deviceId, 40);
-      await devices.seen(exampleDevice(2).deviceId, 60);
-      expect(await devices.count(undefined, { seenSince: 50 })).toBe(1);
-      expect(await devices.count(undefined, { seenSince: 40 })).toBe(2);
     });
   });
 }

@@ -186,6 +186,7 @@ export function exampleRound(number: number, changes: Partial<RoundRecord> = {})
     startedAt: 1_790_000_000_000 + number,
     endedAt: null,
     deadlineAt: 1_790_000_060_000,
+    phases: [{ phase: "selecting", at: 1_790_000_000_000 + number, dropouts: 0 }],
     offered: 4,
     ready: 0,
     cohort: 0,
@@ -217,6 +218,8 @@ export function exampleDevice(index: number, changes: Partial<DeviceRecord> = {}
     certificateSerial: `serial-${index}`,
     certificateExpiresAt: 1_800_000_000_000,
     lastSeenAt: null,
+    software: null,
+    refusedBefore: null,
     ...changes,
   };
 }

@@ -273,34 +273,40 @@ test("what devices predict now is compared with what they predicted first", asyn
 });
 
 test("devices that come less than they usually do at this hour; a few days or devices say nothing", async () => {
-  const at = (day: number, hour: number) =>
-    Math.floor(room.clock.now() / DAY) * DAY + day * DAY + hour * HOUR;
+  const day = Math.floor(room.clock.now() / DAY);
   const hours = (...counts: number[]) =>
-    counts.map((devices, i) => ({ hour: at(i - counts.length + 1, 11), devices }));
-  const now = at(0, 12) + 5;
+    counts.map((devices, i) => ({ hour: (day + i - counts.length + 1) * 24 + 11, devices }));
+  const now = day * DAY + 12 * HOUR + 5;
   expect(usualDevices(hours(40, 50, 60, 20), now)).toEqual({ devices: 20, usual: 50 });
   expect(usualDevices(hours(40, 50, 20), now)).toBeUndefined();
   expect(usualDevices(hours(4, 4, 4, 0), now)).toBeUndefined();
-  expect(usualDevices(hours(40, 50, 60, 20), now + HOUR)).toBeUndefined();
+  // Of an hour in which none came nothing is noted.
+  expect(usualDevices(hours(40, 50, 60, 20), now + DAY)).toEqual({ devices: 0, usual: 45 });
   expect(usualDevices(hours(10, 20, 30, 40, 50, 60, 70, 1), now)).toEqual({ devices: 1, usual: 40 });
-  // As the coordinator keeps them, hour by hour.
-  for (let index = 0; index < 12; index++) await room.store.devices.enrol(exampleDevice(index));
-  room.signals.devices = { connected: 0, training: 0 };
-  for (let day = 0; day < 5; day++) {
-    for (let hour = 0; hour < 24; hour++) {
-      const came = day === 4 && hour >= 10 ? 2 : 12;
-      for (let index = 0; index < came; index++)
-        await room.store.devices.seen(exampleDevice(index).deviceId, room.clock.now() + 1);
-      await room.look(HOUR / 2);
-      if (day === 4 && hour === 11) {
-        expect((await room.list("firing")).map(({ summary }) => summary)).toEqual([
-          "2 devices came in the last hour, 16.7 % of the 12 that usually do at this time",
-        ]);
-        return;
-      }
-      room.clock.advance(HOUR / 2);
-    }
+  // As the fleet's own rows say.
+  const devices = Array.from({ length: 12 }, (_, index) => exampleDevice(index));
+  for (const device of devices) await room.store.devices.enrol(device);
+  const come = (count: number) =>
+    room.store.fleet.record(
+      devices
+        .slice(0, count)
+        .map(({ deviceId }) => ({ deviceId, at: room.clock.now(), checkIns: 1, versions: [] })),
+    );
+  for (let past = 0; past < 4; past++) {
+    await come(12);
+    room.clock.advance(DAY);
   }
+  await come(2);
+  // The coordinator has to have been there for the hour.
+  room.clock.advance(HOUR);
+  expect(await found("devices-silent")).toEqual([]);
+  room.clock.advance(DAY - HOUR);
+  expect(await found("devices-silent")).toEqual([]);
+  room.clock.advance(HOUR);
+  expect(await found("devices-silent")).toMatchObject([
+    { value: 0, summary: "0 devices came in the last hour, 0 % of the 12 that usually do at this time" },
+  ]);
+  expect(await found("devices-silent", { threshold: 0 })).toHaveLength(1);
 });
 
 test("what the process says of itself", async () => {

@@ -23,6 +23,8 @@ const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
   "post /v1/keys/{role}/rotation": ["key.rotate"],
   "post /v1/keys/{role}/signatures": ["key.sign"],
   "delete /v1/tasks/{task}/suspicions/{device}": ["device.release"],
+  "post /v1/devices/{device}/revocation": ["device.revoke"],
+  "delete /v1/devices/{device}/revocation": ["device.readmit"],
   "post /v1/models/{model}/versions": ["model.publish", "model.release"],
   "post /v1/models/{model}/versions/{version}/reproduction": null,
   "post /v1/models/{model}/versions/{version}/withdrawal": ["version.withdraw"],

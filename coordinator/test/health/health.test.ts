@@ -32,8 +32,10 @@ const HOUR = 3_600_000;
 let room: Room;
 let issuer: EnrolmentRoom;
 let server: App;
+let told: unknown[];
 
 beforeEach(async () => {
+  told = [];
   room = await openRoom();
   issuer = await createEnrolment(room);
   await room.store.models.insert(exampleModel());
@@ -46,6 +48,7 @@ beforeEach(async () => {
     store: room.store,
     registry: { model: async (name) => (await room.store.models.get(name))! },
     issuerPublicKey: issuer.issuerPublicKey,
+    told: (device, { version, engine }) => told.push([device, version, engine]),
   });
   await server.ready();
 });
@@ -98,9 +101,10 @@ test("a report counts once, by the key of an enrolled device alone, within its b
   expect(await put(mine, reportOf({ counts: [1, 2] }))).toBe("update/invalid-metrics");
   for (const bad of [{ counts: [-1] }, { engine: "abacus" }, { session: "x" }, { formatVersion: 2 }])
     expect(await put(mine, reportOf(bad))).toBe("http/bad-request");
-  expect(await view()).toEqual([]);
+  expect([await view(), told]).toEqual([[], []]);
 
   expect(await put(mine, reportOf())).toBe("kept");
+  expect(told).toEqual([[mine.deviceId, 1, "ort-wasm"]]);
   expect(await put(mine, reportOf())).toBe("kept");
   expect(await put(mine, reportOf({ sequence: 2 }))).toBe("http/too-many-requests");
   room.clock.advance(10_000);

@@ -41,6 +41,8 @@ test("once it is there, its files are served under a strict policy", async () =>
   const policy = page.headers.get("content-security-policy") ?? "";
   expect(policy).toContain("script-src 'self'");
   expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).toContain("default-src 'self'");
+  expect(policy).toContain("require-trusted-types-for 'script'");
   expect(policy).not.toContain("unsafe");
   expect(page.headers.get("x-content-type-options")).toBe("nosniff");
 

@@ -14,7 +14,12 @@ import type {
   CardNotesView,
   CertificateLogView,
   ChannelView,
+  DeviceDetailView,
+  DevicePage,
+  DeviceView,
   DraftView,
+  FleetHistoryView,
+  FleetView,
   KeyRoleChange,
   KeyRoleView,
   LogEntries,
@@ -62,6 +67,13 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface VersionsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 500 */
+  readonly limit?: number | undefined;
+  /** Only versions with a lower number: the next page begins at the last number of this one. */
+  readonly before?: number | undefined;
+}
+
 export interface MeasurementsOptions extends CallOptions {
   /** At most this many, 1 to 500. @defaultValue 100 */
   readonly limit?: number | undefined;
@@ -90,6 +102,18 @@ export interface LogEntriesOptions extends CallOptions {
 /** What is looked for in the audit log: records of which all that is given holds. */
 export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
 
+/** What is looked for among devices, and which page: those of which all that is given holds. */
+export type DeviceFilter = Partial<paths["/v1/devices"]["get"]["parameters"]["query"]>;
+
+/** Which hours, and whose. */
+export interface FleetHistoryOptions extends CallOptions {
+  /** Whose versions; without it check-ins alone. */
+  readonly model?: string | undefined;
+  readonly population?: string | undefined;
+  /** 1 to 2160. @defaultValue 168 */
+  readonly hours?: number | undefined;
+}
+
 export interface AuditRecordsOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
@@ -106,7 +130,7 @@ export interface ApiClient extends AlertsApi, NotifyApi, PoliciesApi {
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
-  versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  versions(model: string, options?: VersionsOptions): Promise<readonly VersionView[]>;
   /** One of them, by its number or what it is called. */
   version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
   /** What is known of a version, for whoever is to use it. */
@@ -182,6 +206,17 @@ export interface ApiClient extends AlertsApi, NotifyApi, PoliciesApi {
   setRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
+  /** Devices by id, page by page. */
+  devices(filter?: DeviceFilter, options?: CallOptions): Promise<DevicePage>;
+  device(id: string, options?: CallOptions): Promise<DeviceDetailView>;
+  /** Its connection ends within a second, and it is refused everywhere from then on. */
+  revokeDevice(id: string, reason: string, options?: CallOptions): Promise<DeviceView>;
+  /** Lets a revoked device enrol again. */
+  readmitDevice(id: string, options?: CallOptions): Promise<DeviceView>;
+  /** Devices by version, engine, software and tag. */
+  fleet(options?: CallOptions & { readonly population?: string | undefined }): Promise<FleetView>;
+  /** Check-ins, and which versions ran on how many devices. */
+  fleetHistory(options?: FleetHistoryOptions): Promise<FleetHistoryView>;
   /** The head of the certificate log, now and as it was signed last. */
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
@@ -246,12 +281,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered(`GET /v1/models/${model}`, call, () =>
         http.GET("/v1/models/{model}", { params: { path: { model } }, ...json(call) }),
       ),
-    versions: async (model, call) =>
-      (
-        await answered(`GET /v1/models/${model}/versions`, call, () =>
-          http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
-        )
-      ).versions,
+    versions: async (model, { limit = 500, before, ...call } = {}) => {
+      const query = { limit, ...(before === undefined ? {} : { before }) };
+      const list = await answered(`GET /v1/models/${model}/versions`, call, () =>
+        http.GET("/v1/models/{model}/versions", { params: { path: { model }, query }, ...json(call) }),
+      );
+      return list.versions;
+    },
     version: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}", {
@@ -480,6 +516,43 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
+    devices: (filter, call) =>
+      answered("GET /v1/devices", call, () =>
+        http.GET("/v1/devices", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    device: (device, call) =>
+      answered(`GET /v1/devices/${device}`, call, () =>
+        http.GET("/v1/devices/{device}", { params: { path: { device } }, ...json(call) }),
+      ),
+    revokeDevice: (device, reason, call) =>
+      answered(`POST /v1/devices/${device}/revocation`, call, () =>
+        http.POST("/v1/devices/{device}/revocation", {
+          params: { path: { device } },
+          body: { reason },
+          ...json(call),
+        }),
+      ),
+    readmitDevice: (device, call) =>
+      answered(`DELETE /v1/devices/${device}/revocation`, call, () =>
+        http.DELETE("/v1/devices/{device}/revocation", { params: { path: { device } }, ...json(call) }),
+      ),
+    fleet: ({ population, ...call } = {}) =>
+      answered("GET /v1/fleet", call, () =>
+        http.GET("/v1/fleet", {
+          params: { query: population === undefined ? {} : { population } },
+          ...json(call),
+        }),
+      ),
+    fleetHistory: ({ model, population, hours = 168, ...call } = {}) => {
+      const query = {
+        hours,
+        ...(model === undefined ? {} : { model }),
+        ...(population === undefined ? {} : { population }),
+      };
+      return answered("GET /v1/fleet/history", call, () =>
+        http.GET("/v1/fleet/history", { params: { query }, ...json(call) }),
+      );
+    },
     certificateLog: (call) =>
       answered("GET /v1/certificate-log", call, () => http.GET("/v1/certificate-log", { ...json(call) })),
     logEntries: ({ start, limit = 1000, ...call }) =>

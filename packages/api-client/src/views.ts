@@ -145,6 +145,15 @@ export type DriftView = MeasurementView["drift"][number];
 export type GateView = NonNullable<TaskView["gate"]>;
 /** What a gate found of a version. */
 export type VerdictView = NonNullable<VersionView["gate"]>;
+/** A page of the fleet's devices. */
+export type DevicePage = Answer<"/v1/devices">;
+export type DeviceView = DevicePage["devices"][number];
+/** What is known of one device. */
+export type DeviceDetailView = Answer<"/v1/devices/{device}">;
+/** Devices by what they have in common. */
+export type FleetView = Answer<"/v1/fleet">;
+/** Check-ins and versions, hour by hour. */
+export type FleetHistoryView = Answer<"/v1/fleet/history">;
 /** Heads of the certificate log. */
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */

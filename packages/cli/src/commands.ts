@@ -107,6 +107,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Show and change the keys that sign releases; sign offline",
     load: async () => (await import("./commands/keys.ts")).keysCommand(),
   },
+  devices: {
+    group: OPERATION,
+    summary: "The fleet: list devices, show one, revoke one",
+    load: async () => (await import("./commands/devices.ts")).devicesCommand(),
+  },
   token: {
     group: OPERATION,
     summary: "Mint an enrolment token for a device",

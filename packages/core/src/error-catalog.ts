@@ -335,6 +335,14 @@ export const ERROR_CATALOG = {
     publicMessage: "The device certificate is not valid yet; check the clock.",
   },
   "identity/revoked": { status: 403, publicMessage: "The device was revoked." },
+  "identity/unknown-device": {
+    status: 404,
+    publicMessage: "No device of this id is enrolled here.",
+  },
+  "identity/not-revoked": {
+    status: 409,
+    publicMessage: "The device is not revoked.",
+  },
   "identity/device-mismatch": {
     status: 403,
     publicMessage: "The device id does not belong to the device key.",
@@ -346,6 +354,10 @@ export const ERROR_CATALOG = {
   "identity/enrolment-failed": {
     status: 502,
     publicMessage: "The device could not be enrolled.",
+  },
+  "identity/enrolment-closed": {
+    status: 403,
+    publicMessage: "Devices of this population enrol with a token of their app's backend.",
   },
   "identity/issued-elsewhere": {
     status: 403,
@@ -686,6 +698,14 @@ export const ERROR_CATALOG = {
   "http/payload-too-large": {
     status: 413,
     publicMessage: "The request body exceeds the limit.",
+  },
+  "http/timeout": {
+    status: 408,
+    publicMessage: "The request took too long.",
+  },
+  "http/headers-too-large": {
+    status: 431,
+    publicMessage: "The request's headers exceed the limit.",
   },
   "http/unsupported-media-type": {
     status: 415,
@@ -1088,6 +1108,11 @@ export const ERROR_CATALOG = {
     advice: "Remove one first: tributary policy remove NAME.",
   },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
+  "coordinator/tls-unusable": {
+    status: 500,
+    publicMessage: "The server's certificate cannot be used.",
+    advice: "Name the certificate chain with --tls-cert and its key with --tls-key, both as PEM.",
+  },
   "coordinator/cannot-listen": {
     status: 500,
     publicMessage: "The address cannot be listened on.",

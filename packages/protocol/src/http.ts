@@ -107,6 +107,15 @@ export const ROUND_PHASES = [
 ] as const;
 export type RoundPhase = (typeof ROUND_PHASES)[number];
 
+/** When a round came into a phase. */
+export const PhaseBegin = Type.Object({
+  phase: textEnum(ROUND_PHASES),
+  at: TimestampSchema,
+  /** Before it. */
+  dropouts: Count,
+});
+export type PhaseBegin = Static<typeof PhaseBegin>;
+
 /** One round, as operators see it; sums only, nothing of a single device. */
 export const RoundView = Type.Object({
   id: RoundIdSchema,
@@ -120,6 +129,9 @@ export const RoundView = Type.Object({
   startedAt: TimestampSchema,
   endedAt: nullable(TimestampSchema),
   deadlineAt: nullable(TimestampSchema),
+  phases: readonlyArray(PhaseBegin, {
+    description: "The phases it came through, in order; none are kept of rounds of older coordinators",
+  }),
   offered: Count,
   ready: Count,
   cohort: Count,
@@ -330,6 +342,13 @@ export type TaskList = Static<typeof TaskList>;
 /** Newest first; `before` of the next page is the last number here. */
 export const RoundList = Type.Object({ rounds: readonlyArray(RoundView) });
 export type RoundList = Static<typeof RoundList>;
+
+/** Query of `GET /v1/models/:model/versions`; `before` of the next page is the last number here. */
+export const VersionListQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 500 }),
+  before: Type.Optional(ModelVersionSchema),
+});
+export type VersionListQuery = Static<typeof VersionListQuery>;
 
 /** Query of `GET /v1/tasks/:task/rounds` */
 export const RoundListQuery = Type.Object({

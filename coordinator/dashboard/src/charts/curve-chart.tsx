@@ -1,25 +1,51 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
 import { chartColors, useColorScheme } from "./chart-colors.ts";
 import { curveOptions } from "./curve-options.ts";
 
+type Column = readonly (number | null)[];
+
 interface Props {
   readonly name: string;
-  /** Round numbers, ascending. */
+  /** Round or version numbers, ascending. */
   readonly x: readonly number[];
-  readonly heldOut: readonly (number | null)[];
-  readonly training: readonly (number | null)[];
+  /** What they are. @defaultValue "round" */
+  readonly xWord?: string;
+  /** What the two lines are called. @defaultValue held-out and training */
+  readonly labels?: readonly [string, string];
+  readonly heldOut: Column;
+  readonly training: Column;
+  /** Where the first line may lie as well. */
+  readonly band?: { readonly lower: Column; readonly upper: Column };
   readonly format: (value: number | null | undefined) => string;
   readonly range: (low: number, high: number) => [number, number];
+  /** Before there is anything to draw. */
+  readonly empty?: string;
 }
 
 const HEIGHT = 230;
+const LABELS = ["held-out", "training"] as const;
+const NO_BAND = { lower: [], upper: [] };
 
-/** Two curves over the rounds, drawn by uPlot; the legend shows the last round, a tooltip the one under the pointer. */
-export function CurveChart({ name, x, heldOut, training, format, range }: Props): ReactNode {
+/** Two lines and a band, drawn by uPlot; the legend shows the last point, a tooltip the one under the pointer. */
+export function CurveChart(props: Props): ReactNode {
+  const {
+    name,
+    x,
+    xWord = "round",
+    labels = LABELS,
+    heldOut,
+    training,
+    band = NO_BAND,
+    format,
+    range,
+  } = props;
+  const { empty = "The curve begins with the first committed round." } = props;
+  const [first, second] = labels;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const latest = useRef<uPlot.AlignedData>([[], [], []]);
+  const latest = useRef<uPlot.AlignedData>([[], [], [], [], []]);
   const scheme = useColorScheme();
 
   useEffect(() => {
@@ -29,6 +55,8 @@ export function CurveChart({ name, x, heldOut, training, format, range }: Props)
       width: element.clientWidth,
       height: HEIGHT,
       colors: chartColors(),
+      labels: [first, second],
+      xWord,
       format,
       range,
     });
@@ -43,44 +71,60 @@ export function CurveChart({ name, x, heldOut, training, format, range }: Props)
       chart.destroy();
       plot.current = undefined;
     };
-  }, [scheme, format, range]);
+  }, [scheme, first, second, xWord, format, range]);
 
   useEffect(() => {
-    latest.current = [[...x], [...heldOut], [...training]];
+    const { lower, upper } = band;
+    latest.current = [
+      [...x],
+      [...heldOut],
+      [...training],
+      x.map((_, i) => upper[i] ?? null),
+      x.map((_, i) => lower[i] ?? null),
+    ];
     plot.current?.setData(latest.current);
-  }, [x, heldOut, training, scheme]);
+  }, [x, heldOut, training, band, scheme]);
 
   const last = x.length - 1;
   const hasTraining = training.some((value) => value !== null);
+  const hasBand = band.lower.some((value) => value !== null);
   return (
-    <figure className="curve" aria-label={summary(name, x, heldOut, format)}>
+    <figure className="curve" aria-label={summary(name, xWord, x, heldOut, format)}>
       <figcaption className="curve-legend">
         {x.length > 0 && (
           <>
-            <span className="curve-at">round {x[last]}</span>
+            <span className="curve-at">
+              {xWord} {x[last]}
+            </span>
             <span className="curve-key" data-series="held-out">
-              held-out <b>{format(heldOut[last])}</b>
+              {first} <b>{format(heldOut[last])}</b>
             </span>
             {hasTraining && (
               <span className="curve-key" data-series="training">
-                training <b>{format(training[last])}</b>
+                {second} <b>{format(training[last])}</b>
+              </span>
+            )}
+            {hasBand && (
+              <span className="curve-key" data-series="band">
+                where it may lie
               </span>
             )}
           </>
         )}
       </figcaption>
       <div className="curve-plot" ref={host} aria-hidden="true" />
-      {x.length === 0 && <p className="curve-empty">The curve begins with the first committed round.</p>}
+      {x.length === 0 && <p className="curve-empty">{empty}</p>}
     </figure>
   );
 }
 
 function summary(
   name: string,
+  xWord: string,
   x: readonly number[],
-  values: readonly (number | null)[],
+  values: Column,
   format: (value: number | null | undefined) => string,
 ): string {
-  if (x.length === 0) return `${name} by round: no committed round yet`;
-  return `${name} by round, from ${format(values[0])} in round ${x[0]} to ${format(values.at(-1))} in round ${x.at(-1)}; the figures are in the table of rounds`;
+  if (x.length === 0) return `${name} by ${xWord}: nothing yet`;
+  return `${name} by ${xWord}, from ${format(values[0])} in ${xWord} ${x[0]} to ${format(values.at(-1))} in ${xWord} ${x.at(-1)}; a button shows the figures as a table`;
 }

@@ -6,6 +6,8 @@ interface CurveSettings {
   readonly width: number;
   readonly height: number;
   readonly colors: ChartColors;
+  readonly labels: readonly [string, string];
+  readonly xWord: string;
   readonly format: (value: number | null | undefined) => string;
   readonly range: (low: number, high: number) => [number, number];
 }
@@ -56,37 +58,44 @@ export function curveOptions(settings: CurveSettings): uPlot.Options {
     series: [
       {},
       {
-        label: "held-out",
+        label: settings.labels[0],
         stroke: colors.heldOut,
         fill: colors.heldOutFill,
         width: 2,
         points: { size: 5, fill: colors.heldOut, show: fewPoints },
       },
       {
-        label: "training",
+        label: settings.labels[1],
         stroke: colors.training,
         width: 1.5,
         dash: [5, 4],
         // A dash needs two points: one alone would not be seen.
         points: { size: 5, fill: colors.training, show: onePoint },
       },
+      { label: "upper", width: 0, points: { show: false } },
+      { label: "lower", width: 0, points: { show: false } },
     ],
-    plugins: [tooltipPlugin({ lines: (plot, index) => tooltipLines(plot, index, format) })],
+    bands: [{ series: [3, 4], fill: colors.band }],
+    plugins: [tooltipPlugin({ lines: (plot, index) => tooltipLines(plot, index, settings) })],
   };
 }
 
 function tooltipLines(
   plot: uPlot,
   index: number,
-  format: (value: number | null | undefined) => string,
+  { format, labels, xWord }: CurveSettings,
 ): readonly TooltipLine[] {
-  const [rounds, heldOut, training] = plot.data;
-  const lines: TooltipLine[] = [{ text: `Round ${rounds[index]}` }];
-  const add = (series: "held-out" | "training", value: number | null | undefined): void => {
-    if (typeof value === "number") lines.push({ text: series, value: format(value), series });
+  const [rounds, heldOut, training, upper, lower] = plot.data;
+  const lines: TooltipLine[] = [{ text: `${xWord[0]!.toUpperCase()}${xWord.slice(1)} ${rounds[index]}` }];
+  const add = (series: "held-out" | "training", text: string, value: number | null | undefined): void => {
+    if (typeof value === "number") lines.push({ text, value: format(value), series });
   };
-  add("held-out", heldOut?.[index]);
-  add("training", training?.[index]);
+  add("held-out", labels[0], heldOut?.[index]);
+  const [low, high] = [lower?.[index], upper?.[index]];
+  if (typeof low === "number" && typeof high === "number") {
+    lines.push({ text: "between", value: `${format(low)} and ${format(high)}`, series: "band" });
+  }
+  add("training", labels[1], training?.[index]);
   return lines;
 }
 

@@ -8,7 +8,7 @@ interface TooltipSettings {
 export interface TooltipLine {
   readonly text: string;
   readonly value?: string;
-  readonly series?: "held-out" | "training";
+  readonly series?: "held-out" | "training" | "band";
 }
 
 const GAP = 14;

@@ -12,6 +12,8 @@ import {
 export interface Operator {
   /** Whether a token was accepted before. */
   readonly known: boolean;
+  /** Does something by the API. @param token needed until one was accepted */
+  run<Answer>(call: (api: ApiClient) => Promise<Answer>, token?: string): Promise<Answer>;
   /** @param token needed until one was accepted */
   release(model: string, version: number, token?: string): Promise<VersionView>;
   /** What is in the audit log, newest first. @param token needed until one was accepted */
@@ -43,6 +45,7 @@ export function createOperator(baseUrl: string): Operator {
     get known() {
       return accepted !== undefined;
     },
+    run: (call, token = accepted) => withToken(token, call),
     release: (model, version, token = accepted) =>
       withToken(token, (api) => api.releaseVersion(model, version)),
     audit: (filter, token = accepted) => withToken(token, (api) => api.audit(filter)),

@@ -1,36 +1,49 @@
 import {
+  type AlertCounts,
+  type AlertRuleView,
+  type AlertView,
   type ApiClient,
   type BufferView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
   type ModelView,
+  type PolicyDecisionView,
+  type PolicyView,
   type RefusalView,
+  type RetentionView,
   type RolloutView,
   type RoundView,
   type ServerEvent,
+  type SilenceView,
   type StatusView,
   type SuspicionView,
   type TaskActivityView,
   type TaskView,
   type VersionHealthView,
   type VersionView,
+  type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { QueryClient, queryOptions } from "@tanstack/react-query";
+import { type InfiniteData, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
+  applyToRound,
   applyToRounds,
   applyToStatus,
   applyToTasks,
   applyToVersions,
 } from "../live/apply-event.ts";
+import { byNumber, byVersion, inPages } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
 /** The newest is shown. */
 const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
+
+/** Rounds or versions read at a time. */
+export const PAGE_SIZE = 200;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
@@ -56,6 +69,20 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** A page of rounds, newest first: `useRounds` puts them together. @param before left out: the newest */
+  readRounds(task: string, before: number | undefined, signal: AbortSignal): Promise<readonly RoundView[]>;
+  /** Likewise of versions. */
+  readVersions(
+    model: string,
+    before: number | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly VersionView[]>;
+  /** Versions that no device runs any more, newest first. */
+  withdrawals(model: string): ReturnType<typeof queryOptions<readonly WithdrawnVersionView[], Error>>;
+  /** Which versions can be downloaded, and why they stay. */
+  retention(model: string): ReturnType<typeof queryOptions<RetentionView, Error>>;
+  /** By its number within the task; null where it has none. */
+  round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
@@ -70,9 +97,20 @@ export interface Queries {
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
+  /** What fires first, and what has resolved; with how many of each. */
+  alerts(): ReturnType<typeof queryOptions<AlertsAnswer, Error>>;
+  alertRules(): ReturnType<typeof queryOptions<readonly AlertRuleView[], Error>>;
+  silences(): ReturnType<typeof queryOptions<readonly SilenceView[], Error>>;
+  policies(): ReturnType<typeof queryOptions<readonly PolicyView[], Error>>;
+  policyDecisions(): ReturnType<typeof queryOptions<readonly PolicyDecisionView[], Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+}
+
+export interface AlertsAnswer {
+  readonly alerts: readonly AlertView[];
+  readonly counts: AlertCounts;
 }
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
@@ -82,6 +120,35 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["status"],
         queryFn: ({ signal }) =>
           readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
+      }),
+    alerts: () =>
+      queryOptions<AlertsAnswer>({
+        queryKey: ["alerts"],
+        queryFn: ({ signal }) => api.alerts({ limit: 100, signal }),
+      }),
+    alertRules: () =>
+      queryOptions<readonly AlertRuleView[]>({
+        queryKey: ["alert-rules"],
+        queryFn: ({ signal }) => api.alertRules({ signal }),
+        staleTime: 0,
+      }),
+    silences: () =>
+      queryOptions<readonly SilenceView[]>({
+        queryKey: ["silences"],
+        queryFn: ({ signal }) => api.silences({ signal }),
+        staleTime: 0,
+      }),
+    policies: () =>
+      queryOptions<readonly PolicyView[]>({
+        queryKey: ["policies"],
+        queryFn: ({ signal }) => api.policies({ signal }),
+        staleTime: 0,
+      }),
+    policyDecisions: () =>
+      queryOptions<readonly PolicyDecisionView[]>({
+        queryKey: ["policy-decisions"],
+        queryFn: ({ signal }) => api.policyDecisions({ signal }),
+        staleTime: 0,
       }),
     keys: () =>
       queryOptions<readonly KeyRoleView[]>({
@@ -106,6 +173,49 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             log,
             () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
             (rounds, event) => applyToRounds(task, rounds, event),
+          ),
+      }),
+    readRounds: (task, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.rounds(task, { limit: PAGE_SIZE, before, signal }),
+        (rounds, event) =>
+          event.type === "round" && event.data.task === task
+            ? inPages([rounds], event.data, byNumber, before === undefined).flat()
+            : rounds,
+      ),
+    readVersions: (model, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.versions(model, { limit: PAGE_SIZE, before, signal }),
+        (versions, event) =>
+          event.type === "version" && event.data.model === model
+            ? inPages([versions], event.data, byVersion, before === undefined).flat()
+            : versions,
+      ),
+    withdrawals: (model) =>
+      queryOptions<readonly WithdrawnVersionView[]>({
+        queryKey: ["withdrawals", model],
+        queryFn: ({ signal }) => api.withdrawals(model, { signal }),
+      }),
+    retention: (model) =>
+      queryOptions<RetentionView>({
+        queryKey: ["retention", model],
+        queryFn: ({ signal }) => api.retention(model, { signal }),
+        staleTime: 0,
+      }),
+    round: (task, number) =>
+      queryOptions<RoundView | null>({
+        queryKey: ["round", task, number],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            async () => {
+              if (!Number.isSafeInteger(number) || number < 1) return null;
+              const [found] = await api.rounds(task, { limit: 1, before: number + 1, signal });
+              return found?.number === number ? found : null;
+            },
+            (round, event) => applyToRound(task, number, round, event),
           ),
       }),
     refusals: (round, count) =>
@@ -178,7 +288,14 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   update<readonly TaskView[]>(client, ["tasks"], (tasks) => applyToTasks(tasks, event));
   update<readonly ModelView[]>(client, ["models"], (models) => applyToModels(models, event));
   if (event.type === "round") {
-    const { task } = event.data;
+    const { task, number } = event.data;
+    update<RoundView | null>(client, ["round", task, number], (round) =>
+      applyToRound(task, number, round, event),
+    );
+    update<InfiniteData<readonly RoundView[]>>(client, ["round-pages", task], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byNumber),
+    }));
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
@@ -187,6 +304,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     if (event.data.endedAt !== null && event.data.purpose !== "train") {
       void client.invalidateQueries({ queryKey: ["measurements", task] });
     }
+  }
+  if (event.type === "alert") {
+    // Nothing where nobody looks at one; the bell looks on every page.
+    for (const queryKey of [["alerts"], ["alert-rules"], ["silences"]])
+      void client.invalidateQueries({ queryKey });
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   // Whatever was done is recorded with it; a round under way is not.
@@ -200,6 +322,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "version" || event.type === "channel" || event.type === "alias") {
     void client.invalidateQueries({ queryKey: ["card", event.data.model] });
   }
+  if (event.type === "withdrawal") {
+    void client.invalidateQueries({ queryKey: ["withdrawals", event.data.model] });
+  }
   if (event.type === "rollout") {
     const { model } = event.data;
     update<readonly RolloutView[]>(client, ["rollouts", model], (rollouts) =>
@@ -210,6 +335,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     const { model } = event.data;
     // It tells how long the versions before took to reach the devices.
     void client.invalidateQueries({ queryKey: ["status"] });
+    void client.invalidateQueries({ queryKey: ["retention", model] });
+    update<InfiniteData<readonly VersionView[]>>(client, ["version-pages", model], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byVersion),
+    }));
     update<readonly VersionView[]>(client, ["versions", model], (list) =>
       applyToVersions(model, list, event),
     );
@@ -221,7 +351,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   }
 }
 
-function update<Data>(client: QueryClient, queryKey: readonly string[], change: (data: Data) => Data): void {
+function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Data) => Data): void {
   client.setQueryData<Data>(queryKey, (data) => (data === undefined ? undefined : change(data)));
 }
 

@@ -44,6 +44,18 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
   }
 }
 
+/** One round of a task. */
+export function applyToRound(
+  task: string,
+  number: number,
+  round: RoundView | null,
+  event: ServerEvent,
+): RoundView | null {
+  return event.type === "round" && event.data.task === task && event.data.number === number
+    ? event.data
+    : round;
+}
+
 /** Rounds of one task, newest first. */
 export function applyToRounds(
   task: string,

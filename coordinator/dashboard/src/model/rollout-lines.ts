@@ -10,8 +10,38 @@ export interface RolloutAction {
   readonly consequence: string;
   /** It takes something away. */
   readonly hurts: boolean;
+  /** Told afterwards. */
+  readonly done: string;
   /** Of several arms the one that is released. */
   readonly arm?: string;
+}
+
+export const ROLLOUT_STATES = {
+  running: "running",
+  paused: "paused",
+  completed: "completed",
+  "rolled-back": "rolled back",
+  aborted: "ended",
+} as const satisfies Record<RolloutView["state"], string>;
+
+/** Where it stands: `step 2 of 4, 10 %`. */
+export function rolloutStep({ steps }: RolloutView): string {
+  const at = steps.findIndex(({ state }) => state === "current");
+  const passed = steps.filter(({ state }) => state === "passed").length;
+  const step = steps[at];
+  return step === undefined
+    ? `${passed} of ${steps.length} passed`
+    : `${at + 1} of ${steps.length}, ${step.share / 100} %`;
+}
+
+/** What its gates have found so far: `2 of 3 decided`. */
+export function gatesInShort({ gates }: RolloutView): string {
+  const found = gates.flatMap(({ comparisons }) => comparisons.map(({ verdict }) => verdict));
+  const worse = found.filter((verdict) => verdict === "worse").length;
+  if (gates.length === 0) return "none";
+  if (worse > 0) return `${worse} worse`;
+  const decided = found.filter((verdict) => verdict === "not-worse").length;
+  return `${decided} of ${Math.max(found.length, gates.length)} decided`;
 }
 
 const METRICS: Readonly<Record<RolloutGateView["metric"], string>> = {
@@ -40,10 +70,17 @@ export function rolloutActions(view: RolloutView): readonly RolloutAction[] {
           action: "pause",
           label: "Pause",
           hurts: false,
+          done: "The rollout is paused.",
           consequence:
             "No further step begins. Devices keep what they run, and what does worse is still taken back.",
         }
-      : { action: "resume", label: "Resume", hurts: false, consequence: "The step under way goes on." };
+      : {
+          action: "resume",
+          label: "Resume",
+          hurts: false,
+          done: "The rollout goes on.",
+          consequence: "The step under way goes on.",
+        };
   return [
     flow,
     ...tried.map(({ name, version }): RolloutAction => ({
@@ -51,18 +88,21 @@ export function rolloutActions(view: RolloutView): readonly RolloutAction[] {
       arm: name,
       label: `Release version ${version}`,
       hurts: true,
+      done: `Version ${version} is released.`,
       consequence: `Channel ${channel} moves to version ${version} for all devices at once, without the steps that are left.`,
     })),
     {
       action: "abort",
       label: "End",
       hurts: true,
+      done: "The rollout is ended.",
       consequence: `Devices go back to version ${control}. ${versions} may be tried again.`,
     },
     {
       action: "rollback",
       label: "Roll back",
       hurts: true,
+      done: "The rollout is taken back.",
       consequence: `${tried.length === 1 ? `Version ${versions} is` : `Versions ${versions} are`} withdrawn for good: devices go back to version ${control}, and training to before it.`,
     },
   ];

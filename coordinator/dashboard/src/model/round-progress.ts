@@ -50,6 +50,11 @@ export function isRunning(round: RoundView): boolean {
   return !["committed", "buffered", "abandoned"].includes(round.phase);
 }
 
+/** In a table: `7, training`. */
+export function roundWords({ number, phase }: Pick<RoundView, "number" | "phase">): string {
+  return `${number}, ${phase}`;
+}
+
 export type ParticipantState = "reported" | "ready" | "waiting" | "training" | "dropout" | "refused";
 
 export interface ParticipantGroup {

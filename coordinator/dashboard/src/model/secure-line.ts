@@ -62,3 +62,33 @@ function progress(
   if (phase === "aggregating") return `The sum is over ${survivors} of ${cohort} members.`;
   return `Now ${STEP_WORDS[secure.step]}, ${survivors} of ${cohort} in the sum.`;
 }
+
+export interface SecureStep {
+  readonly step: keyof typeof STEP_WORDS;
+  readonly words: string;
+  readonly state: "done" | "under way" | "to come" | "not reached";
+  /** Members who did not answer in it. */
+  readonly lost: number;
+}
+
+/** The steps of a round's secure sum, in their order. */
+export function secureSteps({ secure, phase }: Pick<RoundView, "secure" | "phase">): readonly SecureStep[] {
+  if (secure === null) return [];
+  const steps = Object.keys(STEP_WORDS) as (keyof typeof STEP_WORDS)[];
+  const at = steps.indexOf(secure.step);
+  const done = phase === "committed" || phase === "buffered" || phase === "aggregating";
+  const over = phase === "abandoned";
+  return steps.map((step, i) => ({
+    step,
+    words: STEP_WORDS[step],
+    state:
+      done || i < at
+        ? "done"
+        : over
+          ? "not reached"
+          : i === at && secure.cohort > 0
+            ? "under way"
+            : "to come",
+    lost: secure.lost[step],
+  }));
+}

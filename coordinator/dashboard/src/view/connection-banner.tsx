@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useConnection, useDashboard } from "../data/dashboard-context.ts";
 import { useNow } from "../data/use-now.ts";
-import { WarningIcon } from "./icons.tsx";
+import { WarningIcon } from "../ui/icons.tsx";
 
 /** Says that the figures stand still, why, and when the next attempt is made. */
 export function ConnectionBanner(): ReactNode {

@@ -2,7 +2,7 @@ import type { TaskView } from "@tributary/api-client";
 import type { ReactNode } from "react";
 import { gateLines, type GateLines } from "../model/gate-lines.ts";
 import { intervalMarks } from "../model/interval-marks.ts";
-import { CommandLine } from "./command-line.tsx";
+import { CommandLine } from "../ui/command-line.tsx";
 
 /** What the task's gate found, and what follows. Nothing where it has none. */
 export function GateCard({ task }: { readonly task: TaskView }): ReactNode {

@@ -6,7 +6,7 @@ import { formatCount, formatLoss, formatLossChange, formatPoints, formatShare } 
 import { formatClock, formatFull } from "../format/time.ts";
 import { driftWords, referenceWords } from "../model/drift-words.ts";
 import { histogramBars, histogramTitle } from "../model/histogram-bars.ts";
-import { LoadError } from "./load-error.tsx";
+import { LoadError } from "../ui/load-error.tsx";
 
 /** What devices measured last, as sums over them; for tasks that measure alone. */
 export function MeasurementsCard({ task }: { readonly task: TaskView }): ReactNode {

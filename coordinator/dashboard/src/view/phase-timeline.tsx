@@ -1,7 +1,7 @@
 import type { RoundView } from "@tributary/api-client";
 import type { ReactNode } from "react";
 import { phaseSteps, type StepStatus } from "../model/round-progress.ts";
-import { CheckIcon, CrossIcon } from "./icons.tsx";
+import { CheckIcon, CrossIcon } from "../ui/icons.tsx";
 
 const STATUS_WORDS: Readonly<Record<StepStatus, string>> = {
   done: "done",

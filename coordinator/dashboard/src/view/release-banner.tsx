@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { releaseNotices } from "../model/release-notices.ts";
-import { WarningIcon } from "./icons.tsx";
+import { WarningIcon } from "../ui/icons.tsx";
 
 /** No event tells of it. */
 const ASK_MS = 60_000;

@@ -1,7 +1,5 @@
 import type { RolloutGateView, RolloutView } from "@tributary/api-client";
-import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
-import { useDashboard } from "../data/dashboard-context.ts";
+import type { ReactNode } from "react";
 import { formatShare } from "../format/numbers.ts";
 import { formatFull } from "../format/time.ts";
 import {
@@ -9,24 +7,13 @@ import {
   differenceMarks,
   gateTitle,
   meanOf,
+  ROLLOUT_STATES,
   rolloutActions,
-  type RolloutAction,
 } from "../model/rollout-lines.ts";
-import { OperatorTokenField } from "./operator-token-field.tsx";
+import { ActionButton } from "../ui/action-button.tsx";
 
-const STATE_WORDS = {
-  running: "running",
-  paused: "paused",
-  completed: "completed",
-  "rolled-back": "rolled back",
-  aborted: "ended",
-} as const satisfies Record<RolloutView["state"], string>;
-
-/** The newest rollout of a model: its steps, what its gates find, and what can be done. Nothing where there was none. */
-export function RolloutCard({ model }: { readonly model: string }): ReactNode {
-  const { queries } = useDashboard();
-  const [view] = useQuery(queries.rollouts(model)).data ?? [];
-  if (view === undefined) return null;
+/** A rollout: its steps, what its gates find, and what can be done. */
+export function RolloutCard({ view }: { readonly view: RolloutView }): ReactNode {
   const tried = view.arms.map(({ version }) => version).join(", ");
   return (
     <section
@@ -38,7 +25,7 @@ export function RolloutCard({ model }: { readonly model: string }): ReactNode {
       <div className="card-head">
         <h2 id="rollout-title">Rollout {view.rollout}</h2>
         <span className="pill" data-state={view.state}>
-          {STATE_WORDS[view.state]}
+          {ROLLOUT_STATES[view.state]}
         </span>
       </div>
       <p>
@@ -62,7 +49,7 @@ export function RolloutCard({ model }: { readonly model: string }): ReactNode {
           <GateRow key={`${gate.metric} ${gate.evidence}`} gate={gate} arms={view.arms.length} />
         ))}
       </ul>
-      <RolloutActions key={`${view.rollout} ${view.state}`} view={view} />
+      <RolloutActions view={view} />
     </section>
   );
 }
@@ -141,74 +128,27 @@ function GateRow({ gate, arms }: { readonly gate: RolloutGateView; readonly arms
   );
 }
 
-type Progress =
-  | { readonly chosen: RolloutAction; readonly busy?: boolean; readonly failed?: string }
-  | undefined;
-
 /** Each button says what it does, and asks, before it is done. */
 function RolloutActions({ view }: { readonly view: RolloutView }): ReactNode {
-  const { operator } = useDashboard();
-  const [progress, setProgress] = useState<Progress>();
-  const [token, setToken] = useState("");
   const actions = rolloutActions(view);
   if (actions.length === 0) return null;
-  if (progress === undefined) {
-    return (
-      <div className="actions">
-        {actions.map((each) => (
-          <button
-            key={`${each.action} ${each.arm ?? ""}`}
-            type="button"
-            className={each.hurts ? "more hurts" : "more"}
-            data-testid={`rollout-${each.action}`}
-            onClick={() => setProgress({ chosen: each })}
-          >
-            {each.label}
-          </button>
-        ))}
-      </div>
-    );
-  }
-  const { chosen, busy = false, failed } = progress;
-  const run = (): void => {
-    setProgress({ chosen, busy: true });
-    const { action, arm } = chosen;
-    const change = { action, ...(arm === undefined ? {} : { arm }) };
-    operator.changeRollout(view, change, operator.known ? undefined : token.trim()).then(
-      // The stream tells what became of it.
-      () => setProgress(undefined),
-      (error: unknown) =>
-        setProgress({ chosen, failed: error instanceof Error ? error.message : String(error) }),
-    );
-  };
   return (
-    <form
-      className="release-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        run();
-      }}
-    >
-      <p data-testid="rollout-consequence">{chosen.consequence}</p>
-      {!operator.known && <OperatorTokenField token={token} onChange={setToken} />}
-      <div className="actions">
-        <button
-          type="submit"
-          className={chosen.hurts ? "more hurts" : "more"}
-          disabled={busy}
-          data-testid="rollout-confirm"
-        >
-          {busy ? "Working…" : chosen.label}
-        </button>
-        <button type="button" className="more" disabled={busy} onClick={() => setProgress(undefined)}>
-          Leave it
-        </button>
-      </div>
-      {failed !== undefined && (
-        <p role="alert" className="lost">
-          {failed}
-        </p>
-      )}
-    </form>
+    <div className="actions">
+      {actions.map(({ action, arm, label, consequence, hurts, done }) => (
+        <ActionButton
+          key={`${action} ${arm ?? ""}`}
+          label={label}
+          title={`${label}: rollout ${view.rollout} of ${view.model}`}
+          confirm={label}
+          consequence={consequence}
+          hurts={hurts}
+          done={done}
+          testId={`rollout-${action}`}
+          run={(api) =>
+            api.changeRollout(view.model, view.rollout, { action, ...(arm === undefined ? {} : { arm }) })
+          }
+        />
+      ))}
+    </div>
   );
 }

@@ -11,9 +11,14 @@ import { Participants } from "./participants.tsx";
 import { PhaseTimeline } from "./phase-timeline.tsx";
 import { Refusals } from "./refusals.tsx";
 
-/** The round under way, or the last one until the next begins. */
-export function RoundPanel({ task }: { readonly task: TaskView }): ReactNode {
-  const { round } = task;
+interface Props {
+  readonly task: TaskView;
+  /** Null: there was none yet. */
+  readonly round: RoundView | null;
+}
+
+/** A round: how far it is, with whom, and what became of it. */
+export function RoundPanel({ task, round }: Props): ReactNode {
   return (
     <section className="card round" aria-labelledby="round-title" data-testid="round-panel">
       {round === null ? (

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
-import { WarningIcon } from "./icons.tsx";
+import { WarningIcon } from "../ui/icons.tsx";
 
 /** While nothing can be stored, no event can tell of it: it is asked for. */
 const ASK_MS = 10_000;

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatFull } from "../format/time.ts";
 import { suspicionLines } from "../model/suspicion-lines.ts";
-import { CommandLine } from "./command-line.tsx";
+import { CommandLine } from "../ui/command-line.tsx";
 
 /** Who is suspected of making secure sums fail, or sends updates that are refused, and how a device is released. Nothing while nobody is. */
 export function Suspicions({ task }: { readonly task: TaskView }): ReactNode {

@@ -1,6 +1,8 @@
 import type { RoundView, TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { modelHref } from "../addresses.ts";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatPorts } from "../format/ports.ts";
@@ -40,7 +42,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
           {task.state}
         </span>
         <p className="summary-note">
-          model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
+          model{" "}
+          <Link className="row-link" href={modelHref(task.model)} data-testid="to-model">
+            {task.model}
+          </Link>
+          , population <strong>{task.population}</strong>, a cohort of{" "}
           {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(leastOf(task))}),{" "}
           {task.spec.kind === "train" ? (
             <>

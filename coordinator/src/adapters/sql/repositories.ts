@@ -9,8 +9,8 @@ import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deliveryRepository } from "./repositories/deliveries.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
+import { fleetRepository } from "./repositories/fleet.ts";
 import { eventRepository } from "./repositories/events.ts";
-import { fleetHourRepository } from "./repositories/fleet-hours.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
@@ -47,6 +47,7 @@ export function repositories(db: Db): MetadataRepositories {
     journal: journalRepository(db),
     releases: releaseRepository(db),
     devices: deviceRepository(db),
+    fleet: fleetRepository(db),
     certificateLog: certificateLogRepository(db),
     audit: auditRepository(db),
     refusals: refusalRepository(db),
@@ -62,7 +63,6 @@ export function repositories(db: Db): MetadataRepositories {
     deliveries: deliveryRepository(db),
     policies: policyRepository(db),
     policyDecisions: policyDecisionRepository(db),
-    fleetHours: fleetHourRepository(db),
     idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),

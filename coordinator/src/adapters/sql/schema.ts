@@ -16,7 +16,6 @@ import type {
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
-  FleetHourRecord,
   MeasurementRecord,
   ParticipationRecord,
   PolicyDecisionRecord,
@@ -110,9 +109,11 @@ export interface TasksTable {
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
-export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
+export type RoundsTable = Omit<RoundRecord, "config" | "secure" | "phases"> & {
   config: JsonText;
   secure: JsonText | null;
+  /** Null of rounds of before they were kept. */
+  phases: JsonText | null;
 };
 
 export interface BufferedCohortsTable {
@@ -181,6 +182,38 @@ export interface DevicesTable {
   certificateSerial: string;
   certificateExpiresAt: number;
   lastSeenAt: number | null;
+  software: string | null;
+  refusedBefore: number | null;
+}
+
+/** Which version of each model a device runs; its population stands here too, so that counting reads an index alone. */
+export interface DeviceVersionsTable {
+  deviceId: DeviceId;
+  model: ModelName;
+  version: ModelVersion;
+  engine: string | null;
+  population: PopulationName;
+  at: number;
+}
+
+export interface DeviceTagsTable {
+  tag: string;
+  deviceId: DeviceId;
+}
+
+export interface FleetHoursTable {
+  hour: number;
+  population: PopulationName;
+  checkIns: number;
+  devices: number;
+}
+
+export interface AdoptionTable {
+  model: ModelName;
+  hour: number;
+  version: ModelVersion;
+  population: PopulationName;
+  devices: number;
 }
 
 export interface CertificateLogTable {
@@ -350,8 +383,6 @@ export type PolicyDecisionsTable = {
     : PolicyDecisionRecord[Column];
 } & { id: Generated<number> };
 
-export type FleetHoursTable = { -readonly [Column in keyof FleetHourRecord]: FleetHourRecord[Column] };
-
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -371,6 +402,10 @@ export interface Database {
   signingDrafts: SigningDraftsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
+  deviceVersions: DeviceVersionsTable;
+  deviceTags: DeviceTagsTable;
+  fleetHours: FleetHoursTable;
+  adoption: AdoptionTable;
   certificateLog: CertificateLogTable;
   certificateLogNodes: CertificateLogNodesTable;
   auditRecords: AuditRecordsTable;
@@ -391,7 +426,6 @@ export interface Database {
   deliveries: DeliveriesTable;
   policies: PoliciesTable;
   policyDecisions: PolicyDecisionsTable;
-  fleetHours: FleetHoursTable;
   idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;

@@ -75,6 +75,9 @@ class SqlMetadataStore implements MetadataStore {
   get devices() {
     return this.#repositories().devices;
   }
+  get fleet() {
+    return this.#repositories().fleet;
+  }
   get certificateLog() {
     return this.#repositories().certificateLog;
   }
@@ -113,9 +116,6 @@ class SqlMetadataStore implements MetadataStore {
   }
   get policyDecisions() {
     return this.#repositories().policyDecisions;
-  }
-  get fleetHours() {
-    return this.#repositories().fleetHours;
   }
   get idempotentRequests() {
     return this.#repositories().idempotentRequests;

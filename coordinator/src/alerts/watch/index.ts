@@ -2,7 +2,7 @@ import type { AlertKind } from "@tributary/protocol";
 import type { Watch } from "../finding.ts";
 import { createAuditWatch } from "./audit.ts";
 import { createDriftWatch } from "./drift.ts";
-import { devicesSilent } from "./fleet.ts";
+import { createFleetWatch } from "./fleet.ts";
 import {
   coordinatorBusy,
   diskAlmostFull,
@@ -24,7 +24,7 @@ export function createWatches(): { readonly [Kind in AlertKind]: Watch } {
     drift: createDriftWatch(),
     "version-refused": versionRefused,
     "no-devices": noDevices,
-    "devices-silent": devicesSilent,
+    "devices-silent": createFleetWatch(),
     "push-slow": pushSlow,
     "coordinator-busy": coordinatorBusy,
     "storage-problem": storageProblem,

@@ -20,6 +20,7 @@ const TAGS = [
   { name: "audit log", description: "What was done, by whom, and the proof that nothing of it was changed" },
   { name: "releases", description: "Signed metadata (TUF) and what it names: what devices trust" },
   { name: "bulk", description: "Bytes by their SHA-256, and what devices report to rounds" },
+  { name: "fleet", description: "Which devices take part, what runs on them, and the end of that" },
   { name: "devices", description: "Enrolment, health and erasure of devices" },
   {
     name: "certificate log",

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createCoordinator, type CoordinatorConfig } from "@tributary/coordinator";
+import { createCoordinator, tlsOf, type CoordinatorConfig } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween, list } from "../arguments.ts";
@@ -17,6 +17,12 @@ interface ServeOptions extends NotifyOptions {
   readonly allowOrigin: readonly string[];
   readonly allowHost: readonly string[];
   readonly population: string;
+  readonly publicUrl?: string;
+  readonly tls?: "self-signed";
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustedProxy: readonly string[];
+  readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly metadataDays: number;
@@ -38,6 +44,26 @@ export function serveCommand(): Command {
     )
     .option("--allow-host <name>", "a host name to answer for, beside loopback; may be repeated", list, [])
     .option("--population <name>", "population of the origins that name none", "default")
+    .option("--public-url <url>", "the URL it is reached by, where that is not the address it listens on")
+    .option("--tls-cert <file>", "certificate chain, PEM; read again when it changes, and on SIGHUP")
+    .option("--tls-key <file>", "its key, PEM")
+    .addOption(
+      new Option("--tls <kind>", "a certificate for trials, whose fingerprint is printed").choices([
+        "self-signed",
+      ]),
+    )
+    .option(
+      "--trusted-proxy <address>",
+      "a proxy, or a block of them, whose X-Forwarded-* is believed; may be repeated",
+      list,
+      [],
+    )
+    .option(
+      "--open-enrolment <population>",
+      "anybody may enrol devices in it, within limits: for trials; may be repeated",
+      list,
+      [],
+    )
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
@@ -57,6 +83,9 @@ export function serveCommand(): Command {
       examples(
         "tributary serve --data-dir /var/lib/tributary",
         "tributary serve --allow-origin https://app.example.org --allow-host fl.example.org",
+        "tributary serve --host 0.0.0.0 --tls-cert fullchain.pem --tls-key privkey.pem",
+        "tributary serve --host 0.0.0.0 --tls self-signed --open-enrolment default",
+        "tributary serve --public-url https://fl.example.org --trusted-proxy 10.0.0.0/8",
         "tributary serve --notify-host hooks.slack.com --notify-secrets /etc/tributary/secrets",
       ),
     )
@@ -73,13 +102,19 @@ export function serveCommand(): Command {
         dashboardDir: () => dashboard.request(),
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
+        trustedProxies: options.trustedProxy,
+        openEnrolment: options.openEnrolment,
+        ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+        ...tlsOf(options),
         ...issuerOf(options),
         ...(await notifyOf(options)),
       });
       shutdown.onClose(() => coordinator.close());
+      process.on("SIGHUP", () => void coordinator.reloadCertificate());
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      for (const notice of coordinator.notices) console.log(notice);
       const rootKey = join(options.dataDir, "keys", "root.key.json");
       if (existsSync(rootKey)) {
         console.log(

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { mintRecordedToken } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { integerBetween, list } from "../arguments.ts";
 import { dataDirOption } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -13,6 +13,7 @@ interface TokenOptions {
   readonly ttlMinutes: number;
   readonly devices: number;
   readonly subject?: string;
+  readonly tag: readonly string[];
 }
 
 /** `tributary token`: what an app's backend hands to a device so that it may enrol. */
@@ -32,7 +33,11 @@ export function tokenCommand(): Command {
         .argParser(integerBetween(1, 1_000_000)),
     )
     .option("--subject <text>", "for whom it is; not interpreted")
-    .addHelpText("after", examples("tributary token --population homes"))
+    .option("--tag <word>", "a word by which the fleet shows the device; may be repeated", list, [])
+    .addHelpText(
+      "after",
+      examples("tributary token --population homes", "tributary token --devices 500 --tag pilot"),
+    )
     .action(async (options: TokenOptions) => {
       const dataDir = resolve(options.dataDir);
       if (!existsSync(join(dataDir, "keys"))) {
@@ -47,6 +52,7 @@ export function tokenCommand(): Command {
       const token = await mintRecordedToken(dataDir, asPopulationName(options.population), {
         ttlMs: options.ttlMinutes * 60_000,
         maxUses: options.devices,
+        tags: options.tag,
         ...(options.subject === undefined ? {} : { subject: options.subject }),
       });
       console.log(token);

@@ -14,6 +14,7 @@ const COMMITTED: RoundView = {
   startedAt: "2026-11-01T10:00:00.000Z",
   endedAt: "2026-11-01T10:00:01.250Z",
   deadlineAt: null,
+  phases: [],
   offered: 21,
   ready: 17,
   cohort: 16,

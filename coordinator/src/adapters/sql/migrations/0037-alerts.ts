@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** Alert rules as operators have them, alerts and their history, silences, and how many devices came in each hour. */
+/** Alert rules as operators have them, alerts and their history, and silences. */
 export const alerts: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
@@ -46,11 +46,6 @@ export const alerts: Migration = {
       .addColumn("endsAt", "bigint", (c) => c.notNull())
       .addColumn("by", "text", (c) => c.notNull())
       .addColumn("comment", "text", (c) => c.notNull())
-      .execute();
-    await db.schema
-      .createTable("fleetHours")
-      .addColumn("hour", "bigint", (c) => c.primaryKey())
-      .addColumn("devices", "integer", (c) => c.notNull())
       .execute();
   },
 };

@@ -23,7 +23,9 @@ import { registry } from "./0025-registry.ts";
 import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
+import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
+import { roundPhases } from "./0035-round-phases.ts";
 import { alerts } from "./0037-alerts.ts";
 import { notifications } from "./0038-notifications.ts";
 
@@ -53,7 +55,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0026-version-states": versionStates,
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,
+  "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
+  "0035-round-phases": roundPhases,
   "0037-alerts": alerts,
   "0038-notifications": notifications,
 };

@@ -35,26 +35,26 @@ export function deviceRepository(db: Db): DeviceRepository {
       const rows = await query.orderBy("deviceId").limit(limit).execute();
       return rows.map(toRecord);
     },
-    async count(population, { certifiedAt, seenSince } = {}) {
+    async count(population, { certifiedAt } = {}) {
       let query = db.selectFrom("devices").select((eb) => eb.fn.countAll<number>().as("count"));
       if (population !== undefined) query = query.where("population", "=", population);
       if (certifiedAt !== undefined) {
         query = query.where("certificateExpiresAt", ">", certifiedAt).where("state", "=", "active");
       }
-      if (seenSince !== undefined) query = query.where("lastSeenAt", ">=", seenSince);
       return Number((await query.executeTakeFirstOrThrow()).count);
     },
-    async seen(deviceId, at) {
-      await db.updateTable("devices").set({ lastSeenAt: at }).where("deviceId", "=", deviceId).execute();
-    },
-    async setState(deviceId, state) {
-      const { numUpdatedRows } = await db
-        .updateTable("devices")
-        .set({ state })
-        .where("deviceId", "=", deviceId)
-        .executeTakeFirstOrThrow();
-      requireRow(`device ${deviceId}`, numUpdatedRows);
-    },
+    setState: (deviceId, state, refusedBefore) =>
+      together(db, async (tx) => {
+        const { numUpdatedRows } = await tx
+          .updateTable("devices")
+          .set({ state, ...(refusedBefore === undefined ? {} : { refusedBefore }) })
+          .where("deviceId", "=", deviceId)
+          .executeTakeFirstOrThrow();
+        requireRow(`device ${deviceId}`, numUpdatedRows);
+        // Whoever is refused runs nothing that counts.
+        if (state !== "active")
+          await tx.deleteFrom("deviceVersions").where("deviceId", "=", deviceId).execute();
+      }),
     erase(deviceId, pseudonym) {
       return together(db, async (tx) => {
         const { numDeletedRows } = await tx
@@ -62,7 +62,14 @@ export function deviceRepository(db: Db): DeviceRepository {
           .where("deviceId", "=", deviceId)
           .executeTakeFirstOrThrow();
         if (numDeletedRows === 0n) return false;
-        for (const table of ["suspicions", "deviceHealth", "watchedDevices", "auditPseudonyms"] as const)
+        for (const table of [
+          "suspicions",
+          "deviceHealth",
+          "deviceVersions",
+          "deviceTags",
+          "watchedDevices",
+          "auditPseudonyms",
+        ] as const)
           await tx.deleteFrom(table).where("deviceId", "=", deviceId).execute();
         for (const table of ["participations", "refusals", "tokenUses"] as const) {
           await tx.updateTable(table).set({ deviceId: pseudonym }).where("deviceId", "=", deviceId).execute();

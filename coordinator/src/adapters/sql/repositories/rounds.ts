@@ -105,11 +105,12 @@ export function roundRepository(db: Db): RoundRepository {
 }
 
 function toRow(round: RoundRecord): RoundsTable {
-  const { config, secure, ...rest } = round;
+  const { config, secure, phases, ...rest } = round;
   return {
     ...rest,
     config: JSON.stringify(config),
     secure: secure === null ? null : JSON.stringify(secure),
+    phases: JSON.stringify(phases),
   };
 }
 
@@ -118,5 +119,6 @@ function toRecord(row: Selectable<RoundsTable>): RoundRecord {
     ...row,
     config: fromJson(row.config),
     secure: row.secure === null ? null : fromJson(row.secure),
+    phases: row.phases === null ? [] : fromJson(row.phases),
   };
 }

@@ -1,0 +1,32 @@
+// Where things are shown. Pages link by these, so that an address is written in one place beside the list of pages.
+
+const part = encodeURIComponent;
+
+export const OVERVIEW = "/";
+export const TASKS = "/tasks";
+export const MODELS = "/models";
+export const ROLLOUTS = "/rollouts";
+export const AUDIT = "/audit";
+export const ALERTS = "/alerts";
+
+export function taskHref(task: string): string {
+  return `${TASKS}/${part(task)}`;
+}
+
+/** @param round its number within the task */
+export function roundHref(task: string, round: number): string {
+  return `${taskHref(task)}/rounds/${round}`;
+}
+
+export function modelHref(model: string): string {
+  return `${MODELS}/${part(model)}`;
+}
+
+/** The model's page with a version chosen. */
+export function versionHref(model: string, version: number): string {
+  return `${modelHref(model)}?version=${version}`;
+}
+
+export function rolloutHref(model: string, rollout: string): string {
+  return `${modelHref(model)}/rollouts/${part(rollout)}`;
+}

@@ -1,0 +1,14 @@
+import { createContext, use } from "react";
+
+/** What a page or a button needs. The coordinator holds every request to it; here it decides what is shown. */
+export type Permission = "view" | "operate" | "audit" | "administer";
+
+/** Tells whether whoever looks may do something. */
+export type Can = (permission: Permission) => boolean;
+
+/** Without anything above it everything is shown, and the coordinator refuses what is not allowed. */
+export const PermissionsContext = createContext<Can>(() => true);
+
+export function useCan(): Can {
+  return use(PermissionsContext);
+}

@@ -1,0 +1,34 @@
+import type { RoundView, VersionView } from "@tributary/api-client";
+import { type InfiniteData, useInfiniteQuery, type UseInfiniteQueryResult } from "@tanstack/react-query";
+import { useDashboard } from "./dashboard-context.ts";
+import { PAGE_SIZE } from "./queries.ts";
+
+type Pages<Item> = UseInfiniteQueryResult<readonly Item[], Error>;
+
+/** The rounds of a task, newest first, as far as they were read; `fetchNextPage` reads older ones. */
+export function useRounds(task: string): Pages<RoundView> {
+  const { queries } = useDashboard();
+  return useInfiniteQuery({
+    queryKey: ["round-pages", task],
+    queryFn: ({ pageParam, signal }) => queries.readRounds(task, pageParam, signal),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: (page) => (page.length < PAGE_SIZE ? undefined : page.at(-1)?.number),
+    select: flat<RoundView>,
+  });
+}
+
+/** Likewise the versions of a model. */
+export function useVersions(model: string): Pages<VersionView> {
+  const { queries } = useDashboard();
+  return useInfiniteQuery({
+    queryKey: ["version-pages", model],
+    queryFn: ({ pageParam, signal }) => queries.readVersions(model, pageParam, signal),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: (page) => (page.length < PAGE_SIZE ? undefined : page.at(-1)?.version),
+    select: flat<VersionView>,
+  });
+}
+
+function flat<Item>({ pages }: InfiniteData<readonly Item[], number | undefined>): readonly Item[] {
+  return pages.flat();
+}

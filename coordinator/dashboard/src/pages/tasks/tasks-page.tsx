@@ -1,0 +1,86 @@
+import type { TaskView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { modelHref, roundHref, taskHref } from "../../addresses.ts";
+import { useDashboard } from "../../data/dashboard-context.ts";
+import { formatCount, NONE } from "../../format/numbers.ts";
+import { roundWords } from "../../model/round-progress.ts";
+import { Loaded } from "../../ui/loaded.tsx";
+import { PageSkeleton } from "../../ui/skeleton.tsx";
+import { type Column, Table } from "../../ui/table.tsx";
+import { NoTask } from "./no-task.tsx";
+
+const COLUMNS: readonly Column<TaskView>[] = [
+  {
+    title: "Task",
+    cell: ({ name }) => (
+      <Link className="row-link" href={taskHref(name)}>
+        {name}
+      </Link>
+    ),
+  },
+  {
+    title: "State",
+    cell: ({ state }) => (
+      <span className="pill" data-state={state}>
+        {state}
+      </span>
+    ),
+  },
+  {
+    title: "Model",
+    cell: ({ model }) => (
+      <Link className="row-link" href={modelHref(model)}>
+        {model}
+      </Link>
+    ),
+  },
+  { title: "Version", cell: ({ currentVersion }) => currentVersion },
+  { title: "Kind", cell: ({ spec }) => spec.kind },
+  {
+    title: "Round",
+    cell: ({ name, round }) =>
+      round === null ? (
+        NONE
+      ) : (
+        <Link className="row-link" href={roundHref(name, round.number)}>
+          {roundWords(round)}
+        </Link>
+      ),
+  },
+  {
+    title: "Committed",
+    cell: ({ roundsCommitted, spec }) => (
+      <>
+        {formatCount(roundsCommitted)}
+        {spec.rounds !== null && <span className="of"> of {formatCount(spec.rounds)}</span>}
+      </>
+    ),
+  },
+];
+
+/** All tasks and where each stands. */
+export function TasksPage(): ReactNode {
+  const tasks = useQuery(useDashboard().queries.tasks());
+  return (
+    <Loaded query={tasks} loading={<PageSkeleton />}>
+      {(list) => (
+        <div className="page">
+          {list.length === 0 ? (
+            <NoTask />
+          ) : (
+            <>
+              <div className="page-head">
+                <h1>Tasks</h1>
+              </div>
+              <section className="card" data-testid="tasks">
+                <Table label="Tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />
+              </section>
+            </>
+          )}
+        </div>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,202 @@
+import { failure, type DeviceId, type ModelName } from "@tributary/core";
+import {
+  DeviceDetailView,
+  DeviceIdSchema,
+  DeviceList,
+  DeviceListQuery,
+  DeviceRevocation,
+  DeviceView,
+  FleetHistory,
+  FleetHistoryQuery,
+  FleetQuery,
+  FleetView,
+  MAX_FLEET_GROUPS,
+} from "@tributary/protocol";
+import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { HEALTH_KEPT_MS } from "../housekeeping.ts";
+import type { App } from "../http/app.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { FleetDeviceRecord } from "../ports/records.ts";
+import { timestamp } from "../registry/views.ts";
+import type { Fleet } from "./fleet.ts";
+import { deviceView, filterOf, fleetHistory } from "./fleet-view.ts";
+import { readmitDevice, revokeDevice, type RevocationOptions } from "./revocation.ts";
+
+/** Refusals that stand with a device. */
+const NEWEST_REFUSALS = 20;
+
+export interface FleetRouteOptions extends RevocationOptions {
+  readonly store: Pick<MetadataStore, "audit" | "fleet" | "refusals" | "transaction">;
+  readonly fleet: Pick<Fleet, "freshen">;
+  readonly isConnected: (device: DeviceId) => boolean;
+  readonly connectedCount: () => number;
+  readonly isOperator: (authorization: string | undefined) => boolean;
+}
+
+const tags = ["fleet"];
+const security = [{ operator: [] }];
+const params = Type.Object({ device: DeviceIdSchema });
+
+/** `/v1/devices` and `/v1/fleet`: who takes part is the operator's to know, and to end. */
+export function registerFleetRoutes(app: App, options: FleetRouteOptions): void {
+  const { env, store, fleet, isConnected, connectedCount, isOperator } = options;
+  const requireOperator = (authorization: string | undefined): void => {
+    if (!isOperator(authorization))
+      throw failure("identity/not-authorized", "http: the fleet needs an operator token");
+  };
+  const found = async (device: DeviceId): Promise<FleetDeviceRecord> => {
+    const record = await store.fleet.get(device);
+    if (record !== undefined) return record;
+    throw failure("identity/unknown-device", `http: no device ${device} is enrolled here`, {
+      detail: { deviceId: device },
+    });
+  };
+
+  app.get(
+    "/v1/devices",
+    {
+      schema: {
+        summary: "Devices by id, page by page: those of which all that is given holds",
+        tags,
+        security,
+        querystring: DeviceListQuery,
+        response: { 200: DeviceList },
+      },
+    },
+    async ({ query, headers }, reply) => {
+      requireOperator(headers.authorization);
+      if (query.model === undefined && (query.version !== undefined || query.engine !== undefined))
+        throw failure("http/bad-request", "http: version and engine are of a model: name it too", {
+          detail: { in: "querystring", path: "/model" },
+        });
+      await fleet.freshen();
+      const filter = filterOf(query);
+      const { limit, cursor: after } = query;
+      // One more than is sent tells whether there is another page.
+      const records = await store.fleet.list(filter, {
+        limit: limit + 1,
+        ...(after === undefined ? {} : { after }),
+      });
+      const devices = records.slice(0, limit).map((record) => deviceView(record, isConnected));
+      return reply.header("cache-control", "private, no-store").send({
+        devices,
+        total: await store.fleet.count(filter),
+        next: records.length > limit ? devices.at(-1)!.deviceId : null,
+      });
+    },
+  );
+
+  app.get(
+    "/v1/devices/:device",
+    {
+      schema: {
+        summary: "What is known of a device",
+        tags,
+        security,
+        params,
+        response: { 200: DeviceDetailView },
+      },
+    },
+    async ({ params: { device }, headers }, reply) => {
+      requireOperator(headers.authorization);
+      await fleet.freshen();
+      const view = deviceView(await found(device), isConnected);
+      const newest = await store.refusals.list({ deviceId: device, limit: NEWEST_REFUSALS });
+      return reply.header("cache-control", "private, no-store").send({
+        ...view,
+        refusals: {
+          total: await store.refusals.count(device),
+          newest: newest.map(({ roundId: round, code, at }) => ({ round, code, at: timestamp(at) })),
+        },
+        auditName: (await store.audit.pseudonym(device)) ?? null,
+      });
+    },
+  );
+
+  app.post(
+    "/v1/devices/:device/revocation",
+    {
+      schema: {
+        summary:
+          "Revoke a device: its connection ends within a second, and it is refused everywhere from then on",
+        tags,
+        security,
+        params,
+        body: DeviceRevocation,
+        response: { 200: DeviceView },
+      },
+    },
+    async ({ params: { device }, body: { reason } }) => {
+      await revokeDevice(options, OPERATOR_BY_HTTP, device, reason);
+      return deviceView(await found(device), isConnected);
+    },
+  );
+
+  app.delete(
+    "/v1/devices/:device/revocation",
+    {
+      schema: {
+        summary:
+          "Let a revoked device enrol again; until it does, and with its old certificates, it is refused",
+        tags,
+        security,
+        params,
+        response: { 200: DeviceView },
+      },
+    },
+    async ({ params: { device } }) => {
+      await readmitDevice(options, OPERATOR_BY_HTTP, device);
+      return deviceView(await found(device), isConnected);
+    },
+  );
+
+  app.get(
+    "/v1/fleet",
+    {
+      schema: {
+        summary:
+          "Devices by population, version, engine, software and tag: those that were heard of within 30 days",
+        tags,
+        security,
+        querystring: FleetQuery,
+        response: { 200: FleetView },
+      },
+    },
+    async ({ query: { population }, headers }, reply) => {
+      requireOperator(headers.authorization);
+      await fleet.freshen();
+      const { known, active, revoked, ...groups } = await store.fleet.counts({
+        ...(population === undefined ? {} : { population }),
+        seenSince: env.clock.now() - HEALTH_KEPT_MS,
+        limit: MAX_FLEET_GROUPS,
+      });
+      return reply
+        .header("cache-control", "private, no-store")
+        .send({ devices: { known, active, revoked, connected: connectedCount() }, ...groups });
+    },
+  );
+
+  app.get(
+    "/v1/fleet/history",
+    {
+      schema: {
+        summary: "Check-ins, and which versions ran on how many devices, hour by hour",
+        tags,
+        security,
+        querystring: FleetHistoryQuery,
+        response: { 200: FleetHistory },
+      },
+    },
+    async ({ query: { model, ...query }, headers }, reply) => {
+      requireOperator(headers.authorization);
+      await fleet.freshen();
+      const history = await fleetHistory(store, {
+        ...query,
+        ...(model === undefined ? {} : { model: model as ModelName }),
+        nowMs: env.clock.now(),
+      });
+      return reply.header("cache-control", "private, no-store").send(history);
+    },
+  );
+}
