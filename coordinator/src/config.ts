@@ -15,6 +15,7 @@ import {
   type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
+import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { readPublicKey } from "@tributary/protocol";
 import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 
@@ -57,6 +58,12 @@ export interface CoordinatorConfig {
    */
   readonly issuer?: IssuerConfig;
   /**
+   * What whoever comes without anything to sign in by may: nothing, or read all that a viewer reads. For a trial on loopback.
+   *
+   * @defaultValue "none"
+   */
+  readonly anonymous?: AnonymousAccess;
+  /**
    * Days that the signed timestamp of the releases holds, 1 to 3650. So long a copy of them can be served without this coordinator, and
    * so long whoever controls the network can hide a newer release from a device.
    *
@@ -74,6 +81,14 @@ export interface CoordinatorConfig {
   readonly notify?: NotifyConfig;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
+  /** One JSON object a line, or lines for people; both go to standard error. @defaultValue "json" */
+  readonly logFormat?: LogFormat;
+  /** A folder for TensorBoard, to which every task's rounds are written as they end. */
+  readonly tensorboardDir?: string;
+  /** An MLflow tracking server that every task is a run on. */
+  readonly mlflow?: MlflowConfig;
+  /** Where traces go; without it none are made. */
+  readonly tracing?: TracingConfig;
   readonly limits?: Partial<CoordinatorLimits>;
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
@@ -103,8 +118,22 @@ export interface IssuerConfig {
   readonly name?: string;
 }
 
+export const ANONYMOUS_ACCESS = ["none", "viewer"] as const;
+export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
+
+/** Traces for a collector that speaks OTLP over HTTP. What else there is to say, OpenTelemetry's own variables say (`OTEL_*`). */
+export interface TracingConfig {
+  /** Its base URL: `http://127.0.0.1:4318`. */
+  readonly endpoint: string;
+  /** Share of rounds, requests and connections that are traced, 0 to 1. @defaultValue 1 */
+  readonly ratio?: number;
+}
+
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["json", "pretty"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Bounds of the HTTP side; those of the protocol are its own `LIMITS`. */
 export interface CoordinatorLimits {
@@ -129,6 +158,10 @@ export interface CoordinatorLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection may stand still, also while an answer waits to be read. Event streams have their heartbeat. */
   readonly stalledTimeoutMs: number;
+  /** A session of an operator's browser that is not used for so long is over. */
+  readonly sessionIdleMs: number;
+  /** It is over then even if it is used. */
+  readonly sessionLifetimeMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
@@ -143,6 +176,8 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   jsonTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   stalledTimeoutMs: 120_000,
+  sessionIdleMs: 8 * 3_600_000,
+  sessionLifetimeMs: 7 * 86_400_000,
 });
 
 /** A checked configuration, defaults filled in. */
@@ -162,6 +197,7 @@ export interface ResolvedConfig {
   readonly rates: RateLimits;
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
+  readonly anonymous: AnonymousAccess;
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
   readonly notify: Required<Pick<NotifyConfig, "allowHosts" | "allowPrivate">> & {
@@ -169,21 +205,34 @@ export interface ResolvedConfig {
     readonly ca: string | undefined;
   };
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly tensorboardDir: string | undefined;
+  readonly mlflow: MlflowConfig | undefined;
+  readonly tracing: TracingConfig | undefined;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
 }
 
 /** @throws `coordinator/invalid-config`, naming the field */
 export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
-  const { host = "127.0.0.1", port = 7700, name = "tributary", logLevel = "warn" } = config;
+  const {
+    host = "127.0.0.1",
+    port = 7700,
+    name = "tributary",
+    logLevel = "warn",
+    logFormat = "json",
+  } = config;
   if (config.dataDir === "") throw invalid("dataDir", "a folder", config.dataDir);
   if (host === "") throw invalid("host", "an address", host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid("port", "an integer of 0 to 65535", port);
-  const { metadataDays = 7 } = config;
+  const { metadataDays = 7, anonymous = "none" } = config;
+  if (!ANONYMOUS_ACCESS.includes(anonymous))
+    throw invalid("anonymous", ANONYMOUS_ACCESS.join(" or "), anonymous);
   if (!Number.isInteger(metadataDays) || metadataDays < 1 || metadataDays > 3_650)
     throw invalid("metadataDays", "an integer of 1 to 3650", metadataDays);
   if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
+  if (!LOG_FORMATS.includes(logFormat)) throw invalid("logFormat", LOG_FORMATS.join(", "), logFormat);
   const { dashboardDir, demoUrl, publicUrl } = config;
   if (demoUrl !== undefined) parseHttpUrl("demoUrl", demoUrl);
   return {
@@ -206,10 +255,15 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     openEnrolment: checkOpenEnrolment(config),
     rates: checkCounts("rates", { ...DEFAULT_RATES, ...config.rates }),
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
+    anonymous,
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     notify: checkNotify(config.notify ?? {}),
     logLevel,
+    logFormat,
+    tensorboardDir: config.tensorboardDir === undefined ? undefined : resolve(config.tensorboardDir),
+    mlflow: config.mlflow === undefined ? undefined : checkMlflow(config.mlflow),
+    tracing: config.tracing === undefined ? undefined : checkTracing(config.tracing),
     limits: checkCounts("limits", { ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };
@@ -251,6 +305,27 @@ function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): R
   const key = readPublicKey(publicKey);
   if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
   return { publicKey: encodeHex(key), name };
+}
+
+function checkMlflow(mlflow: MlflowConfig): MlflowConfig {
+  const { trackingUri, token, username } = mlflow;
+  const { username: inUri, password } = parseHttpUrl("mlflow.trackingUri", trackingUri);
+  if (inUri !== "" || password !== "")
+    throw invalid(
+      "mlflow.trackingUri",
+      "a URL without a user (MLFLOW_TRACKING_USERNAME says who)",
+      "(hidden)",
+    );
+  if (token !== undefined && username !== undefined)
+    throw invalid("mlflow", "a token, or a user and a password", "both");
+  return mlflow;
+}
+
+function checkTracing(tracing: TracingConfig): TracingConfig {
+  const { endpoint, ratio = 1 } = tracing;
+  parseHttpUrl("tracing.endpoint", endpoint);
+  if (!(ratio >= 0 && ratio <= 1)) throw invalid("tracing.ratio", "a number of 0 to 1", ratio);
+  return tracing;
 }
 
 function checkTls(tls: TlsConfig): TlsConfig {

@@ -1,13 +1,8 @@
 import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
-import {
-  createLogger,
-  type Env,
-  failure,
-  type PopulationName,
-  systemClock,
-  systemRandom,
-} from "@tributary/core";
+import { type Env, failure, type PopulationName, systemClock, systemRandom } from "@tributary/core";
+import { createAccessRoom } from "./access/access-room.ts";
+import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { registerAlertRoutes } from "./alerts/alert-routes.ts";
@@ -39,13 +34,14 @@ import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { operatorTokenOf } from "./http/operator-token.ts";
 import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerRetentionRoutes } from "./http/retention-routes.ts";
+import { createSharedAnswers } from "./http/shared-answers.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
@@ -57,6 +53,9 @@ import { createNotifier } from "./notify/notifier.ts";
 import { registerNotifyRoutes } from "./notify/notify-routes.ts";
 import { createPolicies } from "./policies/policies.ts";
 import { registerPolicyRoutes } from "./policies/policy-routes.ts";
+import { openLog } from "./observability/logging/coordinator-log.ts";
+import { registerHttpTracing } from "./observability/tracing/http-tracing.ts";
+import { activeTraceFields, openTracing } from "./observability/tracing/tracing.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -65,6 +64,8 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { mlflowSecrets } from "./runs/mlflow-client.ts";
+import { trackRuns } from "./runs/track-runs.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
 import { noticesOf } from "./notices.ts";
@@ -73,13 +74,15 @@ import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
 const CLOSE_MS = {
-  rounds: 700,
+  rounds: 600,
   rollouts: 200,
+  policies: 100,
   alerts: 100,
   notifier: 100,
-  policies: 100,
   gateway: 400,
-  http: 200,
+  http: 150,
+  tracing: 150,
+  runs: 100,
 } as const;
 
 /** A running coordinator. */
@@ -87,10 +90,14 @@ export interface Coordinator {
   /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
   readonly url: string;
   readonly port: number;
-  /** Bearer token for what operators write. */
+  /** The token of the data directory: its bearer may everything. */
   readonly operatorToken: string;
+  /** Where the first admin is made, once and within a day; null where there is an account. Whoever has it becomes the admin. */
+  readonly setupUrl: string | null;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** What it answers, and who may ask. */
+  readonly routes: readonly ServedRoute[];
   /** SHA-256 of its certificate, as browsers show it; undefined where it has none. */
   readonly tlsFingerprint: string | undefined;
   /** What whoever starts it should know of its configuration, a sentence each. */
@@ -133,18 +140,37 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
+  // It asks for the store when there is one.
+  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const { guard } = accessRoom;
+  const { log: ownLog, pino: logger } = await openLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    clock,
+    secrets: [operatorToken, ...mlflowSecrets(config.mlflow)],
+    traceFields: activeTraceFields,
+  });
+  const log = seams.log ?? ownLog;
+  const sharedAnswers = createSharedAnswers();
   const tls = await openServerTls(config, { clock, random });
-  const { app, peers } = await createApp({ config, access, isOperator, version: VERSION, tls });
-  const log =
-    seams.log ??
-    createLogger({
-      level: "debug",
-      clock,
-      write: ({ level, message, fields }) => app.log[level](fields, message),
-    });
+  const { app, peers, routes } = await createApp({
+    config,
+    access,
+    guard,
+    version: VERSION,
+    tls,
+    logger,
+    sharedAnswers,
+  });
   const env: Env = { clock, random, log };
+  const tracing = await openTracing({ config: config.tracing, version: VERSION, log });
+  opened.defer(() => closeInTime(env, "tracing", () => tracing.close()));
+  const { tracer } = tracing;
+  registerHttpTracing(app, {
+    ...tracing,
+    isOperator: ({ principal }) => principal !== null && principal.kind !== "anonymous",
+  });
   const certificateFiles = tls?.follow(app.server as TlsServer, env);
   if (certificateFiles !== undefined) opened.defer(() => certificateFiles.close());
   const notices = noticesOf(config, tls);
@@ -160,15 +186,17 @@ async function start(
   if (unused > 0) log.info("coordinator: unused blobs were removed", { count: unused });
   const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
+  const shared = sharedAnswers.follow(bus);
+  opened.defer(() => shared.close());
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
   const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
-  const certificateLog = createCertificateLog({ ...context, releases, isOperator });
+  const certificateLog = createCertificateLog({ ...context, releases });
   opened.defer(() => certificateLog.close());
-  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  const auditLog = createAuditLog({ ...context, releases });
   opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
@@ -188,6 +216,8 @@ async function start(
     keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
+    tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -199,6 +229,7 @@ async function start(
   const gateway: DeviceGateway = createGateway({
     ...context,
     issuerPublicKey,
+    tracer,
     handler: {
       ...rounds.handler,
       connected(from, { software }) {
@@ -230,11 +261,11 @@ async function start(
     bus,
     store,
     devices,
-    isOperator,
     version: VERSION,
     dataDir: config.dataDir,
     refusedVersions: () => versionRefusals.view(),
     storageProblem: () => health.problem,
+    accessRefusals: guard.refusals,
   });
   opened.defer(() => prometheus.close());
   const notifier = createNotifier({
@@ -274,7 +305,7 @@ async function start(
     store,
     clock,
     maxBlobBytes: limits.maxBlobBytes,
-    isOperator,
+    identify: guard.identify,
   });
   registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
@@ -293,7 +324,8 @@ async function start(
         });
     },
   });
-  registerEventRoutes(app, streams);
+  accessRoom.register(app);
+  registerEventRoutes(app, { streams, store, guard });
   registerIdempotency(app, { requests: store.idempotentRequests, clock });
   registerDocumentRoutes(app);
   enrolment.register(app);
@@ -335,11 +367,10 @@ async function start(
     isConnected: (device) => gateway.isConnected(device),
     connectedCount: () => gateway.counts().connected,
     disconnect: (device, reason) => gateway.disconnect(device, reason),
-    isOperator,
   });
   registerAlertRoutes(app, alerts);
   registerPolicyRoutes(app, policies);
-  registerNotifyRoutes(app, { notifier, isOperator });
+  registerNotifyRoutes(app, notifier);
   registerRegistryRoutes(app, {
     config,
     store,
@@ -368,14 +399,19 @@ async function start(
   policies.begin();
   const port = await listen(app, config);
 
+  const setupCode = await accessRoom.issueSetupCode();
   const url =
     config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
+  const runs = trackRuns({ config, env, store, bus, progressOf: (task) => registry.progress(task), url });
+  opened.defer(() => closeInTime(env, "runs", () => runs.close()));
   let closing: Promise<void> | undefined;
   return {
     url,
     port,
     operatorToken,
+    setupUrl: setupCode === null ? null : `${url}/setup#code=${setupCode}`,
     tufRoot: releases.root,
+    routes,
     tlsFingerprint: tls?.fingerprint,
     notices,
     reloadCertificate: () => certificateFiles?.reload() ?? Promise.resolve(),

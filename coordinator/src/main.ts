@@ -2,8 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import {
+  ANONYMOUS_ACCESS,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type AnonymousAccess,
+  type CoordinatorConfig,
+  type LogFormat,
+  type LogLevel,
+} from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
+import { mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 import { tlsOf } from "./tls/tls-options.ts";
 import { VERSION } from "./version.ts";
 
@@ -26,11 +35,16 @@ interface Arguments {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
   readonly notifyHost: readonly string[];
   readonly notifyPrivate?: true;
   readonly notifySecrets?: string;
   readonly notifyCa?: string;
+  readonly logFormat: LogFormat;
+  readonly tensorboard?: string;
+  readonly otlpEndpoint?: string;
+  readonly traceRatio: number;
 }
 
 function port(text: string): number {
@@ -87,15 +101,35 @@ const command = new Command("tributary-coordinator")
   )
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
-  .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
   .addOption(
-    new Option("--notify-host <name>", "host that notifications may go to; repeatable")
-      .argParser((text: string, before: readonly string[]) => [...before, text])
-      .default([], "none"),
+    new Option("--anonymous <role>", "what may be read without signing in; viewer: everything, for a trial")
+      .choices(ANONYMOUS_ACCESS)
+      .default("none"),
   )
-  .option("--notify-private", "such a host may be on loopback or in a private network")
-  .option("--notify-secrets <folder>", "folder with the secrets that channels name as files")
-  .option("--notify-ca <file>", "certificates (PEM) that such hosts are believed by beside the usual ones")
+  .addOption(
+    new Option("--log-level <level>", "what is logged")
+      .choices(LOG_LEVELS)
+      .default("warn")
+      .env("TRIBUTARY_LOG_LEVEL"),
+  )
+  .addOption(
+    new Option("--log-format <format>", "one JSON object a line, or lines for people")
+      .choices(LOG_FORMATS)
+      .default("json")
+      .env("TRIBUTARY_LOG_FORMAT"),
+  )
+  .option("--tensorboard <folder>", "write every task's rounds there for TensorBoard, as they end")
+  .addOption(
+    new Option("--otlp-endpoint <url>", "where traces go, by OTLP over HTTP: http://127.0.0.1:4318").env(
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+  )
+  .addOption(
+    new Option("--trace-ratio <share>", "share of rounds and requests that are traced, 0 to 1")
+      .argParser(Number)
+      .default(1)
+      .env("OTEL_TRACES_SAMPLER_ARG"),
+  )
   .allowExcessArguments(false)
   .action(
     async ({
@@ -103,6 +137,9 @@ const command = new Command("tributary-coordinator")
       allowHost,
       issuerKey,
       issuerName,
+      tensorboard,
+      otlpEndpoint,
+      traceRatio,
       tls,
       tlsCert,
       tlsKey,
@@ -129,6 +166,8 @@ const command = new Command("tributary-coordinator")
           ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
           ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
         },
+        ...runsOf(tensorboard),
+        ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
         trustedProxies: trustedProxy,
         ...tlsOf({ tls, tlsCert, tlsKey }),
         ...(issuerKey === undefined
@@ -139,11 +178,22 @@ const command = new Command("tributary-coordinator")
       process.on("SIGHUP", () => void coordinator.reloadCertificate());
       const { url, port: listening, tlsFingerprint, notices } = coordinator;
       for (const notice of notices) console.error(notice);
+      if (coordinator.setupUrl !== null)
+        console.log(JSON.stringify({ event: "setup", url: coordinator.setupUrl, validHours: 24 }));
       console.log(
         JSON.stringify({ event: "listening", url, port: listening, pid: process.pid, tlsFingerprint }),
       );
     },
   );
+
+/** Who is told of runs: TensorBoard's files, and the MLflow server that its own variables name. */
+function runsOf(tensorboardDir: string | undefined): Pick<CoordinatorConfig, "tensorboardDir" | "mlflow"> {
+  const mlflow = mlflowOfEnvironment(process.env);
+  return {
+    ...(tensorboardDir === undefined ? {} : { tensorboardDir }),
+    ...(mlflow === undefined ? {} : { mlflow }),
+  };
+}
 
 /** The first signal closes, the second one ends at once. */
 function stopOnSignal(close: () => Promise<void>): void {

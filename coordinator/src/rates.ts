@@ -2,8 +2,6 @@
 export interface RateLimits {
   /** Requests of one address. */
   readonly requestsPerAddress: number;
-  /** Requests of one operator, wherever they are. */
-  readonly requestsPerPrincipal: number;
   /** Requests of one address with a credential that is none: beyond that nobody guesses on. */
   readonly refusalsPerAddress: number;
   /** Tokens of open enrolment, an hour, to one address. */
@@ -14,7 +12,6 @@ export interface RateLimits {
 
 export const DEFAULT_RATES: RateLimits = Object.freeze({
   requestsPerAddress: 6_000,
-  requestsPerPrincipal: 6_000,
   refusalsPerAddress: 60,
   openTokensPerAddress: 60,
   openTokensInAll: 1_000,

@@ -35,6 +35,8 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   const live = Promise.withResolvers<void>();
   const paused = Promise.withResolvers<void>();
   const subscription = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+
     onEvent(event) {
       heard.push(event);
       if (event.type === "task" && event.data.state === "paused") paused.resolve();
@@ -141,6 +143,8 @@ test("a stream that begins after an event gets what came since, in order, once",
   const read = (lastEventId: number, until: number): Promise<(number | null)[]> => {
     const ids: (number | null)[] = [];
     const subscription = subscribeEvents(coordinator.url, {
+      token: coordinator.operatorToken,
+
       lastEventId,
       onEvent(event) {
         if (event.type === "devices") return;
@@ -155,7 +159,11 @@ test("a stream that begins after an event gets what came since, in order, once",
   expect(await read(1, 2)).toEqual(all.slice(1));
   // An id that was never given out: everything has to be read again.
   const first = Promise.withResolvers<ServerEvent>();
-  const subscription = subscribeEvents(coordinator.url, { lastEventId: 1e9, onEvent: first.resolve });
+  const subscription = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+    lastEventId: 1e9,
+    onEvent: first.resolve,
+  });
   expect((await first.promise).type).toBe("reset");
   subscription.close();
   await subscription.ended;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCoordinator } from "../src/coordinator.ts";
 import { codeOf } from "../src/testing/index.ts";
 import { startProcess } from "./coordinator-process.ts";
-import { runningCoordinator } from "./running-coordinator.ts";
+import { asOperator, runningCoordinator } from "./running-coordinator.ts";
 import { readEvents } from "./sse-reader.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -102,7 +102,9 @@ async function openSocket(port: number, text: string): Promise<{ readonly closed
 test("closing takes less than two seconds, with streams, half requests and silent sockets open", async () => {
   const coordinator = await runningCoordinator();
   const streams = await Promise.all(
-    Array.from({ length: 8 }, () => readEvents(`${coordinator.url}/v1/events`)),
+    Array.from({ length: 8 }, () =>
+      readEvents(`${coordinator.url}/v1/events`, asOperator(coordinator.operatorToken)),
+    ),
   );
   const sockets = await Promise.all(
     ["", "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", "PUT /v1/blobs HTTP/1.1\r\nHost: 127.0.0.1\r\n"].map(
@@ -121,13 +123,15 @@ test("what was published is there after a restart, also on another port", async 
   const first = await start();
   const answer = await fetch(`${first.url}/v1/models/digits/versions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${first.operatorToken}`, "content-type": "application/octet-stream" },
+    headers: { ...asOperator(first.operatorToken), "content-type": "application/octet-stream" },
     body: buildLinear({ seed: "restart" }),
   });
   expect(answer.status).toBe(201);
   await first.close();
   const second = await start();
-  const { models } = (await (await fetch(`${second.url}/v1/models`)).json()) as {
+  const { models } = (await (
+    await fetch(`${second.url}/v1/models`, { headers: asOperator(second.operatorToken) })
+  ).json()) as {
     models: { name: string }[];
   };
   expect(models.map((model) => model.name)).toEqual(["digits"]);
@@ -142,9 +146,10 @@ describe("as a process", () => {
     const { child, listening, ended } = startProcess(...args(), "--name", "test");
     const { url, pid } = await listening;
     expect(pid).toBe(child.pid);
-    const status = (await (await fetch(`${url}/v1/status`)).json()) as { name: string };
+    const headers = asOperator((await readFile(join(folder.path, "operator-token"), "utf8")).trim());
+    const status = (await (await fetch(`${url}/v1/status`, { headers })).json()) as { name: string };
     expect(status.name).toBe("test");
-    const stream = await readEvents(`${url}/v1/events`);
+    const stream = await readEvents(`${url}/v1/events`, headers);
     const began = performance.now();
     child.kill("SIGTERM");
     expect(await ended).toMatchObject({ code: 0, stderr: "" });

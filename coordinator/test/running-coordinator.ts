@@ -6,7 +6,7 @@ import { temporaryFolder } from "./temporary-folder.ts";
 /** A real coordinator on a free port with a folder of its own, and what ends both. */
 export interface RunningCoordinator extends Coordinator {
   readonly dataDir: string;
-  /** `fetch` on a path of it; the operator's token where `operator` is set. */
+  /** `fetch` on a path of it. @param init.operator whether the operator's token is sent; by default with what only reads */
   request(path: string, init?: RequestInit & { readonly operator?: boolean }): Promise<Response>;
   end(): Promise<void>;
 }
@@ -25,9 +25,10 @@ export async function runningCoordinator(
   return {
     ...coordinator,
     dataDir: folder.path,
-    request(path, { operator = false, ...init } = {}) {
+    request(path, { operator, ...init } = {}) {
+      const asOperator = operator ?? ["GET", "HEAD"].includes(init.method ?? "GET");
       const headers = new Headers(init.headers);
-      if (operator) headers.set("authorization", `Bearer ${coordinator.operatorToken}`);
+      if (asOperator) headers.set("authorization", `Bearer ${coordinator.operatorToken}`);
       return fetch(new URL(path, coordinator.url), { redirect: "manual", ...init, headers });
     },
     async end() {
@@ -35,6 +36,11 @@ export async function runningCoordinator(
       await folder.remove();
     },
   };
+}
+
+/** Headers of a request with an operator's token. */
+export function asOperator(token: string): { readonly authorization: string } {
+  return { authorization: `Bearer ${token}` };
 }
 
 /** The code of an error answer. */

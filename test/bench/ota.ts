@@ -22,7 +22,7 @@ const PARTS = [...KINDS, "apply", "penalty", "fleet"] as const;
 type Part = (typeof PARTS)[number];
 
 const TARGET = 0.97;
-/** Rounds after which the delta from the base is measured; the last of the first base alone. */
+/** Rounds after which the delta from the base is measured. */
 const AFTER = [1, 5, 20] as const;
 const TRIES = 30;
 
@@ -73,7 +73,10 @@ const ota: Benchmark = {
     const data = await openMnist(mnist.path);
 
     /** Round by round, so that what was trained is not lost where a run is broken off. */
-    const trainedBase = async (kind: "cnn" | "2nn", index: number): Promise<Uint8Array> => {
+    const trainedBase = async (
+      kind: "cnn" | "2nn",
+      index: number,
+    ): Promise<{ readonly model: Uint8Array; readonly accuracy: number }> => {
       let model: Uint8Array | undefined;
       for (let round = 1; round <= maxRounds; round++) {
         const piece = `${kind}-${index}.base-${round}`;
@@ -87,13 +90,17 @@ const ota: Benchmark = {
         });
         const accuracy = await kept.json(piece, async () => Number.NaN);
         log(`  ${piece}: ${accuracy.toFixed(4)}`);
-        if (accuracy >= baseAccuracy) return model;
+        if (accuracy >= baseAccuracy) return { model, accuracy };
       }
       throw new Error(`bench ota: ${kind} ${index} is not at ${baseAccuracy} after ${maxRounds} rounds`);
     };
 
     /** A base, and the rounds that follow it. */
-    const measure = async (kind: Kind, index: number): Promise<ReleaseSizes> => {
+    const measure = async (
+      kind: Kind,
+      index: number,
+      last: number,
+    ): Promise<{ readonly sizes: ReleaseSizes; readonly accuracy: number }> => {
       const piece = `${kind}-${index}`;
       const watch = (row: RoundRow) =>
         log(
@@ -101,17 +108,16 @@ const ota: Benchmark = {
         );
       // Adapters are put on a model that was trained before.
       const pretrained = kind === "adapters" ? "cnn" : kind;
-      const base = await trainedBase(pretrained, index);
-      const last = index === 0 ? rounds : Math.min(rounds, 5);
+      const { model, accuracy } = await trainedBase(pretrained, index);
       const after = AFTER.filter((round) => round <= last);
-      return kept.json(piece, async () => {
-        const meter = new ReleaseMeter(base, after);
+      const sizes = await kept.json(`${piece}.after-${last}`, async () => {
+        const meter = new ReleaseMeter(model, after);
         await trainRounds({
           kind,
           data,
           seed: `ota-${index} on`,
           rounds: last,
-          from: base,
+          from: model,
           onRound: watch,
           onVersion: (version) => meter.add(version),
         });
@@ -119,6 +125,7 @@ const ota: Benchmark = {
         for (const [i, bytes] of pair.entries()) await kept.bytes(`${piece}.int8.${i}`, async () => bytes);
         return sizes;
       });
+      return { sizes, accuracy };
     };
 
     const roundsTo97 = (stepPrecision: "int8" | "float32", index: number): Promise<number> =>
@@ -139,12 +146,19 @@ const ota: Benchmark = {
     for (const kind of KINDS) {
       if (!parts.includes(kind)) continue;
       const all: ReleaseSizes[] = [];
-      for (let index = 0; index < (kind === "cnn" ? bases : 1); index++) all.push(await measure(kind, index));
-      results[kind] = all;
-      Object.assign(figures, sizeFigures(kind, all));
+      const accuracies: number[] = [];
+      for (let index = 0; index < bases; index++) {
+        log(`  ${kind}: base ${index + 1} of ${bases}, and ${rounds} rounds`);
+        const { sizes, accuracy } = await measure(kind, index, rounds);
+        all.push(sizes);
+        accuracies.push(accuracy);
+      }
+      results[kind] = { accuracies, sizes: all };
+      Object.assign(figures, sizeFigures(kind, all, accuracies));
     }
     if (parts.includes("apply")) {
-      await measure("cnn", 0);
+      // A pair is a base and its first round.
+      await measure("cnn", 0, parts.includes("cnn") ? rounds : 1);
       const gone = (): Promise<never> => Promise.reject(new Error("bench ota: empty --keep's folder"));
       const pair = [await kept.bytes("cnn-0.int8.0", gone), await kept.bytes("cnn-0.int8.1", gone)] as const;
       const times = await applyInChromium(pair, TRIES);

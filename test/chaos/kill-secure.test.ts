@@ -125,6 +125,8 @@ async function contributionsOn(version: number): Promise<number[]> {
 function nextCommit(): { readonly version: Promise<number>; close(): void } {
   const { promise, resolve } = Promise.withResolvers<number>();
   const subscription = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+
     onEvent: (event) => {
       if (event.type === "round" && event.data.phase === "committed") resolve(event.data.version!);
     },

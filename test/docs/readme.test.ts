@@ -265,19 +265,22 @@ await runtime.close();
 });
 
 describe("what it says of the repository", () => {
-  test.each(["README.md", "packages/protocol/SPEC.md", "coordinator/ISSUER.md", "coordinator/AUDIT.md"])(
-    "links in %s lead somewhere",
-    (document) => {
-      const text = readFileSync(join(ROOT, document), "utf8");
-      for (const link of relativeLinks(text)) {
-        const [path = "", anchor] = link.split("#");
-        const target = path === "" ? join(ROOT, document) : join(ROOT, dirname(document), path);
-        expect(existsSync(target), link).toBe(true);
-        if (anchor !== undefined) expect(anchors(readFileSync(target, "utf8"))).toContain(anchor);
-      }
-      if (document === "README.md") expect(relativeLinks(text)).toContain("packages/protocol/SPEC.md");
-    },
-  );
+  test.each([
+    "README.md",
+    "packages/protocol/SPEC.md",
+    "coordinator/ISSUER.md",
+    "coordinator/DEPLOYMENT.md",
+    "coordinator/AUDIT.md",
+  ])("links in %s lead somewhere", (document) => {
+    const text = readFileSync(join(ROOT, document), "utf8");
+    for (const link of relativeLinks(text)) {
+      const [path = "", anchor] = link.split("#");
+      const target = path === "" ? join(ROOT, document) : join(ROOT, dirname(document), path);
+      expect(existsSync(target), link).toBe(true);
+      if (anchor !== undefined) expect(anchors(readFileSync(target, "utf8"))).toContain(anchor);
+    }
+    if (document === "README.md") expect(relativeLinks(text)).toContain("packages/protocol/SPEC.md");
+  });
 
   test("every package is in one row of the table, below all it depends on", () => {
     const rows = [...README.matchAll(/^\| (\d+) +\| ((?:`[\w-]+` *)+)\|/gm)];

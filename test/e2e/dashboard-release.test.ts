@@ -30,6 +30,7 @@ test("an operator releases a version from the dashboard, with the token alone", 
     dataDir: join(folder.path, "coordinator"),
     port: 0,
     dashboardDir,
+    anonymous: "viewer",
   });
   opened.defer(() => coordinator.close());
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });

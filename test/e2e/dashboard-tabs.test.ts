@@ -75,7 +75,7 @@ function start(): Promise<CoordinatorProcess> {
   return startCoordinator({
     dataDir: join(folder.path, "data"),
     port,
-    args: ["--dashboard-dir", join(folder.path, "dashboard")],
+    args: ["--dashboard-dir", join(folder.path, "dashboard"), "--anonymous", "viewer"],
   });
 }
 

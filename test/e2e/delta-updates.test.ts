@@ -10,39 +10,14 @@ import { parameterSet } from "@tributary/tensor";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { giveDigits } from "../src/secure-device.ts";
+import { watchDownloads, type Download } from "../src/watched-downloads.ts";
 
 const POPULATION = "default" as never;
 const DEVICES = 3;
 const MODEL = buildLinear({ seed: 1 });
 let opened = new AsyncDisposableStack();
 beforeEach(() => void (opened = new AsyncDisposableStack()));
-afterEach(async () => {
-  await opened.disposeAsync();
-  vi.restoreAllMocks();
-});
-
-interface Download {
-  readonly digest: string;
-  readonly bytes: number;
-  readonly isDelta: boolean;
-}
-
-/** Blobs that devices of this process download; with `damage`, deltas arrive with other bytes than were sent. */
-function watchDownloads(): { readonly seen: Download[]; damage: boolean } {
-  const watched = { seen: [] as Download[], damage: false };
-  const real = globalThis.fetch;
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
-    const response = await real(input, init);
-    const digest = /\/v1\/blobs\/([0-9a-f]{64})$/.exec(response.url)?.[1];
-    if (digest === undefined) return response;
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    const isDelta = Buffer.from(bytes.subarray(0, 4)).toString() === "TRWD";
-    watched.seen.push({ digest, bytes: bytes.length, isDelta });
-    if (isDelta && watched.damage) bytes[bytes.length - 1]! ^= 1;
-    return new Response(bytes, { status: response.status, headers: response.headers });
-  });
-  return watched;
-}
+afterEach(() => opened.disposeAsync());
 
 test("devices train and run the next versions by deltas, bit for bit what was signed for, and whole where a delta is damaged", async () => {
   const folder = temporaryFolder();
@@ -50,7 +25,7 @@ test("devices train and run the next versions by deltas, bit for bit what was si
   const dataDir = join(folder.path, "coordinator");
   const coordinator = await createCoordinator({ dataDir, port: 0, logLevel: "silent" });
   opened.defer(() => coordinator.close());
-  const downloads = watchDownloads();
+  const downloads = opened.use(await watchDownloads(coordinator.url));
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await api.publishModel("digits", MODEL);
   await api.createTask({
@@ -64,7 +39,7 @@ test("devices train and run the next versions by deltas, bit for bit what was si
   const runtimes: Runtime[] = [];
   for (let i = 0; i < DEVICES; i++) {
     const runtime = await createRuntime({
-      coordinator: coordinator.url,
+      coordinator: downloads.url,
       trust: { root: coordinator.tufRoot, minimumCohort: DEVICES },
       token: () => coordinator.mintEnrolmentToken(POPULATION),
       dataDir: join(folder.path, `device-${i}`),

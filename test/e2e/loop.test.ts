@@ -106,6 +106,8 @@ test("two browser contexts, served from another origin than the coordinator, and
   const rounds: RoundView[] = [];
   await using subscriptions = new AsyncDisposableStack();
   const subscription = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+
     onEvent: (event) => {
       if (event.type === "version") versions.push(event.data);
       if (event.type === "round" && event.data.phase === "committed") rounds.push(event.data);

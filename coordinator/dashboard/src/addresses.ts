@@ -6,6 +6,7 @@ export const OVERVIEW = "/";
 export const TASKS = "/tasks";
 export const MODELS = "/models";
 export const ROLLOUTS = "/rollouts";
+export const FLEET = "/fleet";
 export const AUDIT = "/audit";
 export const ALERTS = "/alerts";
 
@@ -29,4 +30,8 @@ export function versionHref(model: string, version: number): string {
 
 export function rolloutHref(model: string, rollout: string): string {
   return `${modelHref(model)}/rollouts/${part(rollout)}`;
+}
+
+export function deviceHref(device: string): string {
+  return `${FLEET}/${part(device)}`;
 }

@@ -1,6 +1,14 @@
-import { ALERTS, AUDIT, MODELS, OVERVIEW, ROLLOUTS, TASKS } from "./addresses.ts";
+import { ALERTS, AUDIT, FLEET, MODELS, OVERVIEW, ROLLOUTS, TASKS } from "./addresses.ts";
 import { lazyPage, type PageEntry } from "./page-entry.ts";
-import { AuditIcon, BellIcon, ModelIcon, OverviewIcon, RolloutIcon, TaskIcon } from "./ui/icons.tsx";
+import {
+  AuditIcon,
+  BellIcon,
+  FleetIcon,
+  ModelIcon,
+  OverviewIcon,
+  RolloutIcon,
+  TaskIcon,
+} from "./ui/icons.tsx";
 
 /** Every page. A new one is an entry here and a folder of its own; README.md says more. */
 export const PAGES: readonly PageEntry[] = [
@@ -62,6 +70,19 @@ export const PAGES: readonly PageEntry[] = [
     title: ({ rollout = "" }) => `Rollout ${rollout}`,
     requires: "view",
     page: lazyPage(async () => (await import("./pages/rollout/rollout-page.tsx")).RolloutPage),
+  },
+  {
+    path: FLEET,
+    title: () => "Fleet",
+    nav: { group: "Devices", icon: FleetIcon, key: "f" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/fleet/fleet-page.tsx")).FleetPage),
+  },
+  {
+    path: `${FLEET}/:device`,
+    title: ({ device = "" }) => `Device ${device.slice(0, 8)}`,
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/device/device-page.tsx")).DevicePage),
   },
   {
     path: AUDIT,

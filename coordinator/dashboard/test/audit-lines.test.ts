@@ -4,6 +4,7 @@ import { auditActor, auditDetail, auditObject, auditSigned } from "../src/model/
 
 test.each<[AuditRecordView["actor"], string]>([
   [{ kind: "operator", via: "http" }, "by an operator"],
+  [{ kind: "operator", via: "http", name: "ada" }, "by ada"],
   [{ kind: "operator", via: "files" }, "by an operator, in the data directory"],
   [{ kind: "coordinator" }, "by itself"],
   [{ kind: "coordinator", task: "digits" }, "by itself, for task digits"],

@@ -13,7 +13,7 @@ import {
   SilenceView,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { Alerts } from "./alerts.ts";
 
@@ -57,7 +57,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: AlertView },
       },
     },
-    ({ params, body }) => alerts.acknowledge(params.alert, body, OPERATOR_BY_HTTP),
+    (request) => alerts.acknowledge(request.params.alert, request.body, actorOf(request)),
   );
 
   app.delete(
@@ -71,7 +71,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: AlertView },
       },
     },
-    ({ params }) => alerts.acknowledge(params.alert, null, OPERATOR_BY_HTTP),
+    (request) => alerts.acknowledge(request.params.alert, null, actorOf(request)),
   );
 
   app.get(
@@ -97,7 +97,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 201: SilenceView },
       },
     },
-    async ({ body }, reply) => reply.status(201).send(await alerts.silence(body, OPERATOR_BY_HTTP)),
+    async (request, reply) => reply.status(201).send(await alerts.silence(request.body, actorOf(request))),
   );
 
   app.delete(
@@ -111,7 +111,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: SilenceView },
       },
     },
-    ({ params }) => alerts.endSilence(params.silence, OPERATOR_BY_HTTP),
+    (request) => alerts.endSilence(request.params.silence, actorOf(request)),
   );
 
   app.get(
@@ -146,7 +146,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
       },
       validatorCompiler: () => () => true,
     },
-    ({ params, body }) => alerts.setRule(params.rule, body, OPERATOR_BY_HTTP),
+    (request) => alerts.setRule(request.params.rule, request.body, actorOf(request)),
   );
 
   app.delete(
@@ -160,13 +160,22 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 204: Type.Null() },
       },
     },
-    async ({ params }, reply) => {
-      await alerts.removeRule(params.rule, OPERATOR_BY_HTTP);
+    async (request, reply) => {
+      await alerts.removeRule(request.params.rule, actorOf(request));
       return reply.status(204).send(null);
     },
   );
 
-  app.get("/schemas/alert-rule.json", { schema: { hide: true } }, async (_, reply) =>
-    reply.type("application/schema+json").send(JSON.stringify(ALERT_RULE_SCHEMA)),
+  app.get(
+    "/schemas/alert-rule.json",
+    {
+      config: { audience: "public" },
+      schema: {
+        summary: "The JSON Schema of an alert rule",
+        tags: ["documents"],
+        produces: ["application/schema+json"],
+      },
+    },
+    async (_, reply) => reply.type("application/schema+json").send(JSON.stringify(ALERT_RULE_SCHEMA)),
   );
 }

@@ -360,7 +360,7 @@ export function createAlerts(context: AlertsContext): Alerts {
           throw failure("coordinator/alert-ended", `alerts: alert ${id} is ${before.state}`, {
             detail: { alert: id, state: before.state },
           });
-        const acknowledgement = said && { by: said.by ?? "an operator", comment: said.comment, at: now };
+        const acknowledgement = said && { by: said.by ?? nameOf(by), comment: said.comment, at: now };
         const after: AlertRecord = { ...before, acknowledgement };
         const silences = await activeSilences();
         const events = await store.transaction(async (tx) => {
@@ -394,7 +394,7 @@ export function createAlerts(context: AlertsContext): Alerts {
             matcher,
             startsAt: begins,
             endsAt: begins + durationMs,
-            by: who ?? "an operator",
+            by: who ?? nameOf(by),
             comment,
           });
           await tx.audit.append([silenceCreated(by, made)], now);
@@ -438,6 +438,11 @@ export function createAlerts(context: AlertsContext): Alerts {
       await queue.idle();
     },
   };
+}
+
+/** Who did it, where the log knows a name. */
+function nameOf(actor: AuditActor): string {
+  return (actor.kind === "operator" ? actor.name : undefined) ?? "an operator";
 }
 
 const MAX_SILENCES_SHOWN = 200;

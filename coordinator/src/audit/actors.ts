@@ -13,8 +13,6 @@ import type { AuditRepository } from "../ports/metadata-store.ts";
 
 type Operator = Extract<AuditActor, { kind: "operator" }>;
 
-/** Who came with the operator's token. */
-export const OPERATOR_BY_HTTP: AuditActor = Object.freeze<Operator>({ kind: "operator", via: "http" });
 /** Who can write the data directory. */
 export const OPERATOR_BY_FILES: AuditActor = Object.freeze<Operator>({ kind: "operator", via: "files" });
 /** Who runs the process: it called the coordinator's own functions, or configured what follows at its start. */

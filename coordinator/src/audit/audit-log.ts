@@ -8,7 +8,6 @@ export const AUDIT_CHECK_MS = 5_000;
 
 export type AuditLogContext = Pick<RoomContext, "env" | "store"> & {
   readonly releases: Pick<Releases, "signLogHeads">;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 };
 
 /** The audit log as operators see it. Its head is signed with whatever is released, and else within some seconds. */
@@ -44,8 +43,7 @@ export function createAuditLog(context: AuditLogContext): AuditLog {
   watch();
 
   return {
-    register: (app) =>
-      registerAuditRoutes(app, { audit: store.audit, signed, isOperator: context.isOperator }),
+    register: (app) => registerAuditRoutes(app, { audit: store.audit, signed }),
     async close() {
       closed = true;
       timer.cancel();

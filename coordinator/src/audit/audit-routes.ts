@@ -1,4 +1,3 @@
-import { failure } from "@tributary/core";
 import {
   AuditList,
   AuditQuery,
@@ -17,22 +16,17 @@ export interface AuditRoutesOptions {
   readonly audit: AuditRepository;
   /** The head in the newest signed timestamp. */
   readonly signed: () => Promise<SignedAudit | undefined>;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 }
 
 const tags = ["audit log"];
 const security = [{ operator: [] }];
 
-/** `GET /v1/audit` and below, for operators. */
-export function registerAuditRoutes(app: App, { audit, signed, isOperator }: AuditRoutesOptions): void {
-  const requireOperator = (authorization: string | undefined): void => {
-    if (!isOperator(authorization))
-      throw failure("identity/not-authorized", "http: the audit log needs an operator token");
-  };
-
+/** `GET /v1/audit` and below: what auditors of one model see of it, and the whole for those of all. */
+export function registerAuditRoutes(app: App, { audit, signed }: AuditRoutesOptions): void {
   app.get(
     "/v1/audit",
     {
+      config: { needs: "audit", of: "query" },
       schema: {
         summary: "What operators did and what was decided without them, newest first",
         tags,
@@ -41,8 +35,7 @@ export function registerAuditRoutes(app: App, { audit, signed, isOperator }: Aud
         response: { 200: AuditList },
       },
     },
-    async ({ query: { limit, before, ...query }, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ query: { limit, before, ...query } }, reply) => {
       const records = await audit.list(await filterOf(audit, query), {
         limit,
         ...(before === undefined ? {} : { before }),
@@ -56,6 +49,7 @@ export function registerAuditRoutes(app: App, { audit, signed, isOperator }: Aud
   app.get(
     "/v1/audit/records",
     {
+      config: { needs: "audit" },
       schema: {
         summary: "The audit log in its order: what its hashes are checked with",
         tags,
@@ -64,8 +58,7 @@ export function registerAuditRoutes(app: App, { audit, signed, isOperator }: Aud
         response: { 200: AuditRecords },
       },
     },
-    async ({ query: { start, limit }, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ query: { start, limit } }, reply) => {
       return reply
         .header("cache-control", "private, no-store")
         .send({ start, records: await audit.read(start, limit) });

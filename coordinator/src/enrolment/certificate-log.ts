@@ -10,7 +10,6 @@ export const HEAD_INTERVAL_MS = 1_000;
 
 export type CertificateLogContext = Pick<RoomContext, "env" | "store"> & {
   readonly releases: Pick<Releases, "signLogHeads">;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 };
 
 /** The log as devices and auditors see it: its signed head, and what proves that a certificate stands under it. */
@@ -45,7 +44,6 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
       registerCertificateLogRoutes(app, {
         log: store.certificateLog,
         signed,
-        isOperator: context.isOperator,
       }),
     grew() {
       if (timer !== undefined || closed) return;

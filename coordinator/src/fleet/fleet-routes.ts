@@ -13,7 +13,7 @@ import {
   MAX_FLEET_GROUPS,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import { HEALTH_KEPT_MS } from "../housekeeping.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -31,7 +31,6 @@ export interface FleetRouteOptions extends RevocationOptions {
   readonly fleet: Pick<Fleet, "freshen">;
   readonly isConnected: (device: DeviceId) => boolean;
   readonly connectedCount: () => number;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 }
 
 const tags = ["fleet"];
@@ -40,11 +39,7 @@ const params = Type.Object({ device: DeviceIdSchema });
 
 /** `/v1/devices` and `/v1/fleet`: who takes part is the operator's to know, and to end. */
 export function registerFleetRoutes(app: App, options: FleetRouteOptions): void {
-  const { env, store, fleet, isConnected, connectedCount, isOperator } = options;
-  const requireOperator = (authorization: string | undefined): void => {
-    if (!isOperator(authorization))
-      throw failure("identity/not-authorized", "http: the fleet needs an operator token");
-  };
+  const { env, store, fleet, isConnected, connectedCount } = options;
   const found = async (device: DeviceId): Promise<FleetDeviceRecord> => {
     const record = await store.fleet.get(device);
     if (record !== undefined) return record;
@@ -64,8 +59,7 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: DeviceList },
       },
     },
-    async ({ query, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ query }, reply) => {
       if (query.model === undefined && (query.version !== undefined || query.engine !== undefined))
         throw failure("http/bad-request", "http: version and engine are of a model: name it too", {
           detail: { in: "querystring", path: "/model" },
@@ -98,8 +92,7 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: DeviceDetailView },
       },
     },
-    async ({ params: { device }, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ params: { device } }, reply) => {
       await fleet.freshen();
       const view = deviceView(await found(device), isConnected);
       const newest = await store.refusals.list({ deviceId: device, limit: NEWEST_REFUSALS });
@@ -127,8 +120,9 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: DeviceView },
       },
     },
-    async ({ params: { device }, body: { reason } }) => {
-      await revokeDevice(options, OPERATOR_BY_HTTP, device, reason);
+    async (request) => {
+      const { device } = request.params;
+      await revokeDevice(options, actorOf(request), device, request.body.reason);
       return deviceView(await found(device), isConnected);
     },
   );
@@ -145,8 +139,9 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: DeviceView },
       },
     },
-    async ({ params: { device } }) => {
-      await readmitDevice(options, OPERATOR_BY_HTTP, device);
+    async (request) => {
+      const { device } = request.params;
+      await readmitDevice(options, actorOf(request), device);
       return deviceView(await found(device), isConnected);
     },
   );
@@ -163,8 +158,7 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: FleetView },
       },
     },
-    async ({ query: { population }, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ query: { population } }, reply) => {
       await fleet.freshen();
       const { known, active, revoked, ...groups } = await store.fleet.counts({
         ...(population === undefined ? {} : { population }),
@@ -188,8 +182,7 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         response: { 200: FleetHistory },
       },
     },
-    async ({ query: { model, ...query }, headers }, reply) => {
-      requireOperator(headers.authorization);
+    async ({ query: { model, ...query } }, reply) => {
       await fleet.freshen();
       const history = await fleetHistory(store, {
         ...query,

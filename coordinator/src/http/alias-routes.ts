@@ -1,7 +1,7 @@
 import type { ModelName } from "@tributary/core";
 import { AliasList, AliasRequest, AliasSchema, AliasView, ModelNameSchema } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { aliasView } from "../registry/views.ts";
@@ -48,8 +48,10 @@ export function registerAliasRoutes(app: App, { store, registry }: AliasRouteOpt
         response: { 200: AliasView },
       },
     },
-    async ({ params: { model, alias }, body: { version } }) =>
-      aliasView(await registry.moveAlias(model, alias, version, OPERATOR_BY_HTTP)),
+    async (request) => {
+      const { model, alias } = request.params;
+      return aliasView(await registry.moveAlias(model, alias, request.body.version, actorOf(request)));
+    },
   );
 
   app.delete(
@@ -63,8 +65,9 @@ export function registerAliasRoutes(app: App, { store, registry }: AliasRouteOpt
         response: { 200: AliasList },
       },
     },
-    async ({ params: { model, alias } }) => {
-      await registry.removeAlias(model, alias, OPERATOR_BY_HTTP);
+    async (request) => {
+      const { model, alias } = request.params;
+      await registry.removeAlias(model, alias, actorOf(request));
       return aliasesOf(model);
     },
   );

@@ -8,11 +8,15 @@ import {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyRequest,
+  LogController,
   type RawServerDefault,
 } from "fastify";
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Guard } from "../access/guard.ts";
+import type { Principal } from "../access/principal.ts";
+import { isReading, routeAccess, type ServedRoute } from "../access/route-access.ts";
 import type { ResolvedConfig } from "../config.ts";
+import { registerRequestLog, requestId, REQUEST_ID_HEADER } from "../observability/logging/request-log.ts";
 import { TLS_OPTIONS, type ServerTls } from "../tls/server-tls.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { apiDocumentOptions } from "./api-document/api-document.ts";
@@ -21,17 +25,17 @@ import { registerEntityTags } from "./entity-tags.ts";
 import { sendError } from "./errors.ts";
 import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
+import type { SharedAnswers } from "./shared-answers.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
+  interface FastifyRequest {
+    /** Who sends it; null of routes that are not for operators, and until it is known. */
+    principal: Principal | null;
+  }
   interface FastifyContextConfig {
-    /**
-     * Who calls a route that changes something. Devices identify themselves in the request; everyone else needs
-     * the operator's token. @defaultValue "operator"
-     */
-    audience?: "device" | "operator";
     /** Its answers can be asked for in ranges. */
     ranges?: boolean;
   }
@@ -41,7 +45,6 @@ declare module "fastify" {
 const HSTS_MAX_AGE_SECONDS = 31_536_000;
 /** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
 const DEVICE_PATHS =
@@ -59,20 +62,27 @@ export type App = FastifyInstance<
 export interface AppOptions {
   readonly config: ResolvedConfig;
   readonly access: AccessPolicy;
-  readonly isOperator: (authorization: string | undefined) => boolean;
+  readonly guard: Guard;
   readonly version: string;
+  /** The coordinator's log. @defaultValue none */
+  readonly logger?: FastifyBaseLogger;
+  /** @defaultValue each is made for who asked alone */
+  readonly sharedAnswers?: SharedAnswers;
   /** How it speaks TLS; without it plain HTTP, as behind a proxy. */
   readonly tls?: ServerTls | undefined;
-  /** Log lines; the default is standard error. */
-  readonly logStream?: { write(line: string): void };
 }
 
 /**
- * The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API
+ * The HTTP server with everything that holds for all routes: hosts, origins, who may call a route, errors, the API
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
-export async function createApp(options: AppOptions): Promise<{ readonly app: App; readonly peers: Peers }> {
-  const { config, access, isOperator, version, tls, logStream } = options;
+export async function createApp(options: AppOptions): Promise<{
+  readonly app: App;
+  readonly peers: Peers;
+  /** Those added so far, with who may call each. */
+  readonly routes: readonly ServedRoute[];
+}> {
+  const { config, access, guard, version, tls, logger } = options;
   const { limits } = config;
   const peers = createPeers(config.trustedProxies);
   const serverLimits = {
@@ -81,13 +91,8 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
   };
   const app: App = fastify({
-    logger: {
-      level: config.logLevel === "silent" ? "silent" : config.logLevel,
-      stream: logStream ?? process.stderr,
-      // Who it was from is nobody's to keep.
-      serializers: { req: ({ method, url }: FastifyRequest) => ({ method, url }) },
-      redact: ["req.headers.authorization", `req.headers["${PROOF_HEADER}"]`, "token", "authorization"],
-    },
+    ...(logger === undefined ? {} : { loggerInstance: logger }),
+    logController: new LogController({ requestIdLogLabel: "requestId", disableRequestLogging: true }),
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     // A client that asks for much and reads nothing holds a socket and a file open.
@@ -102,17 +107,24 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     // No header of a client is believed about who it is, but of proxies that are named.
     trustProxy: peers.trusts,
     // Random, for it is told: a problem names its request by it, and the log.
-    genReqId: () => randomUUID(),
+    genReqId: requestId,
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
       answerUnreadable(app.log, error, socket);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  const routes: ServedRoute[] = [];
+  app.addHook("onRoute", (route) => {
+    for (const method of [route.method].flat())
+      routes.push({ method, url: route.url, access: routeAccess(route, method) });
+  });
+
   app.removeContentTypeParser("text/plain");
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
 
+  registerRequestLog(app);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
 
   app.addHook("onRequest", async (request, reply) => {
@@ -124,6 +136,9 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     });
     if (tls?.selfSigned !== true && peers.isSecure(request.raw))
       reply.header("strict-transport-security", `max-age=${HSTS_MAX_AGE_SECONDS}`);
+    // Of two, a proxy may have read the other.
+    if (request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length > 1)
+      throw failure("http/bad-request", "http: more than one host header");
     if (!access.hostAllowed(request.headers.host))
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
@@ -141,27 +156,40 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
         credentials: false,
         methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
         allowedHeaders: ["authorization", "content-type", "if-none-match", "if-range", "range", PROOF_HEADER],
-        exposedHeaders: ["accept-ranges", "content-length", "content-range", "etag", "retry-after"],
+        exposedHeaders: [
+          "accept-ranges",
+          "content-length",
+          "content-range",
+          "etag",
+          "retry-after",
+          REQUEST_ID_HEADER,
+        ],
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,
         strictPreflight: true,
       });
     },
   });
 
+  app.decorateRequest("principal", null);
   app.addHook("onRequest", async (request) => {
-    if (SAFE_METHODS.has(request.method) || request.is404) return;
-    const { audience = "operator" } = request.routeOptions.config;
-    if (audience === "device") {
+    if (request.is404) return;
+    const { method, headers, routeOptions } = request;
+    const decision = routeAccess(routeOptions, method);
+    if (decision.audience === "device") {
       const { population } = (request.params ?? {}) as { population?: string };
-      if (!access.deviceAllowed(request.headers, population)) throw originRefused(request.headers.origin);
+      if (!isReading(method) && !access.deviceAllowed(headers, population))
+        throw originRefused(headers.origin);
       return;
     }
-    if (!access.operatorAllowed(request.headers)) throw originRefused(request.headers.origin);
-    if (!isOperator(request.headers.authorization))
-      throw failure(
-        "identity/not-authorized",
-        `http: ${request.method} ${request.url}: no valid operator token`,
-      );
+    await watched(guard, request, async () => {
+      if (!isReading(method) && !access.operatorAllowed(headers)) throw originRefused(headers.origin);
+      if (decision.audience === "operator") await guard.admit(request, decision);
+    });
+  });
+  app.addHook("preHandler", async (request) => {
+    if (request.is404) return;
+    const decision = routeAccess(request.routeOptions, request.method);
+    await watched(guard, request, () => guard.admitBody(request, decision));
   });
 
   app.addHook("onRoute", (route) => {
@@ -170,11 +198,22 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     if (schema?.body !== undefined && config?.audience !== "device")
       route.schema = { ...schema, body: strictBody(schema.body) };
   });
+  options.sharedAnswers?.register(app);
   registerEntityTags(app);
   registerPreconditions(app);
 
   await app.register(fastifySwagger, apiDocumentOptions(version));
-  return { app, peers };
+  return { app, peers, routes };
+}
+
+/** Notes what is refused. */
+async function watched(guard: Guard, request: FastifyRequest, check: () => unknown): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    guard.refused(request, error);
+    throw error;
+  }
 }
 
 function originRefused(origin: string | undefined): Error {

@@ -1,8 +1,10 @@
 import { failure, type Clock, type Digest } from "@tributary/core";
 import { BlobCreated, DigestSchema } from "@tributary/protocol";
+import type { FastifyRequest } from "fastify";
 import type { Readable } from "node:stream";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import type { Identify } from "../access/guard.ts";
+import { actorOf, maySomewhere } from "../access/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { App } from "./app.ts";
@@ -13,7 +15,7 @@ export interface BlobRoutesOptions {
   readonly blobs: BlobStore;
   readonly store: MetadataStore;
   readonly maxBlobBytes: number;
-  readonly isOperator: (authorization: string | undefined) => boolean;
+  readonly identify: Identify;
   readonly clock: Pick<Clock, "monotonicMs" | "now">;
 }
 
@@ -25,10 +27,10 @@ const RECENT = { maxAgeMs: 1_000, maxBytes: 16 * 1024 * 1024, maxEntryBytes: 256
 
 /**
  * `GET /v1/blobs/:digest`: bulk by digest, resumable and cacheable for ever. Only what was released is served to
- * everyone; the rest (data sets for evaluation) only to the operator.
+ * everyone; the rest (data sets for evaluation) only to operators who may change something: whoever knows its digest was shown it.
  */
 export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
-  const { blobs, store, maxBlobBytes, isOperator, clock } = options;
+  const { blobs, store, maxBlobBytes, identify, clock } = options;
   const recent = createRecentBytes<{ readonly bytes: Buffer }>({ clock, ...RECENT });
 
   /** Of a small blob that was released. */
@@ -40,10 +42,16 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
       return { bytes: Buffer.from(buffer, byteOffset, byteLength) };
     });
 
+  const isOperator = async (request: FastifyRequest): Promise<boolean> => {
+    // Of a device it says nothing: it is told that there is none.
+    const principal = await identify(request).catch(() => null);
+    return principal !== null && maySomewhere(principal, "operate");
+  };
+
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/blobs/:digest",
-    config: { ranges: true },
+    config: { audience: "device", ranges: true },
     schema: {
       summary: "Bytes by their SHA-256",
       tags: ["bulk"],
@@ -52,13 +60,13 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
     },
     async handler(request, reply) {
       const { digest } = request.params;
-      const { authorization, range, "if-range": ifRange, "if-none-match": ifNoneMatch } = request.headers;
+      const { range, "if-range": ifRange, "if-none-match": ifNoneMatch } = request.headers;
       const known = await small(digest);
       const released = known !== undefined || (await store.releases.isReleased(digest));
       const blob =
         known !== undefined
           ? { sizeBytes: known.bytes.length }
-          : released || isOperator(authorization)
+          : released || (await isOperator(request))
             ? await blobs.stat(digest)
             : undefined;
       if (blob === undefined) throw failure("coordinator/unknown-blob", `http: no released blob ${digest}`);
@@ -97,6 +105,7 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
   app.post(
     "/v1/blobs",
     {
+      config: { of: "any" },
       schema: {
         summary: "Store bytes, for example a data set for evaluation",
         tags: ["bulk"],
@@ -109,7 +118,7 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
       const stored = await blobs.put(octetStream(request.body), { maxBytes: maxBlobBytes });
       const { digest, sizeBytes } = stored;
       await store.audit.append(
-        [{ actor: OPERATOR_BY_HTTP, action: "blob.upload", object: {}, detail: { digest, sizeBytes } }],
+        [{ actor: actorOf(request), action: "blob.upload", object: {}, detail: { digest, sizeBytes } }],
         clock.now(),
       );
       return reply.status(201).send(stored);

@@ -7,7 +7,7 @@ import {
   VersionOrAliasParam,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { versionInPath } from "../registry/aliases.ts";
 import { cardMarkdown } from "../registry/card-markdown.ts";
@@ -98,7 +98,7 @@ export function registerCardRoutes(app: App, { store, registry }: CardRouteOptio
         response: { 200: CardNotesView },
       },
     },
-    async ({ params, body }) =>
-      cardNotesView(await registry.setCardNotes(params.model, body, OPERATOR_BY_HTTP)),
+    async (request) =>
+      cardNotesView(await registry.setCardNotes(request.params.model, request.body, actorOf(request))),
   );
 }

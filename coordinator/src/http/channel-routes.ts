@@ -8,7 +8,7 @@ import {
 } from "@tributary/protocol";
 import type { ModelName } from "@tributary/core";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { channelView, versionView } from "../registry/views.ts";
@@ -74,8 +74,11 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         response: { 200: VersionView },
       },
     },
-    async ({ params, body: { version, channel } }) =>
-      versionView(await registry.release(params.model, version, { channel, by: OPERATOR_BY_HTTP })),
+    async (request) => {
+      const { version, channel } = request.body;
+      const by = actorOf(request);
+      return versionView(await registry.release(request.params.model, version, { channel, by }));
+    },
   );
 
   app.delete(
@@ -89,8 +92,9 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         response: { 200: ChannelList },
       },
     },
-    async ({ params: { model, channel } }) => {
-      await registry.removeChannel(model, channel, OPERATOR_BY_HTTP);
+    async (request) => {
+      const { model, channel } = request.params;
+      await registry.removeChannel(model, channel, actorOf(request));
       return channelsOf(model);
     },
   );

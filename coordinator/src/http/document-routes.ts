@@ -8,6 +8,7 @@ export function registerDocumentRoutes(app: App): void {
   app.get(
     "/openapi.json",
     {
+      config: { audience: "public" },
       schema: {
         summary: "This document (OpenAPI 3.1)",
         tags,

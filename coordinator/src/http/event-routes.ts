@@ -1,13 +1,24 @@
+import { isDeepStrictEqual } from "node:util";
 import Type from "typebox";
+import { eventFilter } from "../access/event-filter.ts";
+import type { Guard } from "../access/guard.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { App } from "./app.ts";
 import type { EventStreams } from "./event-streams.ts";
 
+export interface EventRouteOptions {
+  readonly streams: EventStreams;
+  readonly store: Pick<MetadataStore, "tasks">;
+  readonly guard: Pick<Guard, "identify">;
+}
+
 /** `GET /v1/events`: rounds, tasks, versions, quarantines and device counts as they change. */
-export function registerEventRoutes(app: App, streams: EventStreams): void {
+export function registerEventRoutes(app: App, { streams, store, guard }: EventRouteOptions): void {
   app.get(
     "/v1/events",
     {
       exposeHeadRoute: false,
+      config: { of: "any" },
       schema: {
         summary:
           "Server-sent events: round, task, version, suspicion, devices, reset; resumed by Last-Event-ID",
@@ -17,13 +28,18 @@ export function registerEventRoutes(app: App, streams: EventStreams): void {
         produces: ["text/event-stream"],
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const header = request.headers["last-event-id"];
       const lastEventId = (typeof header === "string" ? header : undefined) ?? request.query.lastEventId;
       const headers = Object.fromEntries(
         Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]),
       );
-      streams.open(reply.raw, headers, lastEventId);
+      const { principal } = request;
+      streams.open(reply.raw, headers, lastEventId, {
+        sees: await eventFilter(principal, store),
+        // With other rights it is another stream.
+        isWelcome: async () => isDeepStrictEqual(await guard.identify(request), principal),
+      });
       reply.hijack();
     },
   );

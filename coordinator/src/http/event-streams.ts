@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, failure, type Timer } from "@tributary/core";
 import type { DevicesView } from "@tributary/protocol";
+import type { EventFilter } from "../access/event-filter.ts";
 import type { CoordinatorLimits } from "../config.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -21,11 +22,26 @@ export interface EventStreamsOptions {
   readonly newestEventId: number;
 }
 
+/** Who reads a stream. */
+export interface StreamReader {
+  /** What of it is shown to them. */
+  readonly sees: EventFilter;
+  /** Whether they may still read it; asked with each heartbeat. */
+  readonly isWelcome: () => Promise<boolean>;
+}
+
+const ANYONE: StreamReader = { sees: () => true, isWelcome: async () => true };
+
 /** Open streams of server-sent events, fed from the bus and, when they resume, from the event log. */
 export interface EventStreams {
   readonly count: number;
   /** Serves one stream until either side ends it. @throws `http/too-many-requests` */
-  open(raw: ServerResponse, headers: Record<string, string>, lastEventId: string | undefined): void;
+  open(
+    raw: ServerResponse,
+    headers: Record<string, string>,
+    lastEventId: string | undefined,
+    reader?: StreamReader,
+  ): void;
   close(): void;
 }
 
@@ -36,7 +52,9 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   let heartbeat: Timer | undefined;
 
   const order = new EventOrder(store.events, options.newestEventId, (event) => {
-    for (const stream of streams) stream.deliver(event);
+    // Written out once, however many read it.
+    const bytes = streams.size === 0 ? undefined : bytesOf(event);
+    for (const stream of streams) stream.deliver(event, bytes);
     if (event.id !== null && event.id % 1000 === 0)
       void store.events.prune(limits.keptEvents).catch(() => {});
   });
@@ -44,12 +62,20 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     // A log that cannot be read: its events are in no stream, and clients find them when they resume.
     bus.subscribe("event", (event) => void order.receive(event).catch(() => {})),
     bus.subscribe("devices", (devices) => {
-      for (const stream of streams) stream.write(frame("devices", devices));
+      const bytes = Buffer.from(frame("devices", devices));
+      for (const stream of streams) stream.write(bytes);
     }),
   ];
 
   function beat(): void {
-    for (const stream of streams) stream.write(":\n\n");
+    for (const stream of streams) {
+      stream.write(":\n\n");
+      // Whoever was shut out finds out why when they connect again.
+      stream.reader.isWelcome().then(
+        (welcome) => (welcome ? undefined : stream.end()),
+        () => stream.end(),
+      );
+    }
     heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
   }
   heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
@@ -58,7 +84,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     get count() {
       return streams.size;
     },
-    open(raw, headers, lastEventId) {
+    open(raw, headers, lastEventId, reader = ANYONE) {
       if (closed || streams.size >= limits.maxEventStreams)
         throw failure("http/too-many-requests", `http: ${streams.size} event streams are open already`, {
           detail: { retryAfterMs: 5_000 },
@@ -70,7 +96,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
         // Proxies that buffer answers would hold the events back.
         "x-accel-buffering": "no",
       });
-      const stream = new EventStream(raw, limits.maxEventBufferBytes);
+      const stream = new EventStream(raw, limits.maxEventBufferBytes, reader);
       streams.add(stream);
       raw.on("close", () => streams.delete(stream));
       raw.on("error", () => raw.destroy());
@@ -89,12 +115,14 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
 
 /** One client. While it reads the log, live events wait; afterwards they follow without a gap and without a repeat. */
 class EventStream {
+  readonly reader: StreamReader;
   readonly #raw: ServerResponse;
   readonly #maxBufferBytes: number;
   #waiting: LiveEvent[] | undefined = [];
   #lastId = 0;
 
-  constructor(raw: ServerResponse, maxBufferBytes: number) {
+  constructor(raw: ServerResponse, maxBufferBytes: number, reader: StreamReader) {
+    this.reader = reader;
     this.#raw = raw;
     this.#maxBufferBytes = maxBufferBytes;
   }
@@ -122,13 +150,13 @@ class EventStream {
     for (const event of waiting.slice(replayed + 1)) this.#send(event);
   }
 
-  deliver(event: LiveEvent): void {
-    if (this.#waiting === undefined) this.#send(event);
+  deliver(event: LiveEvent, bytes?: Uint8Array): void {
+    if (this.#waiting === undefined) this.#send(event, bytes);
     else if (this.#waiting.length < 10_000) this.#waiting.push(event);
     else this.#raw.destroy();
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     if (this.#raw.destroyed || this.#raw.writableEnded) return;
     // A reader this far behind gets nothing live any more; it comes back with the last id it saw.
     if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes) this.#raw.destroy();
@@ -141,11 +169,12 @@ class EventStream {
     this.#raw.socket?.destroySoon();
   }
 
-  #send(event: EventRecord | LiveEvent): void {
-    if (event.id === null) return this.write(frame(event.type, event.data));
-    if (event.id <= this.#lastId) return;
-    this.#lastId = event.id;
-    this.write(frame(event.type, event.data, event.id));
+  #send(event: EventRecord | LiveEvent, bytes?: Uint8Array): void {
+    if (event.id !== null) {
+      if (event.id <= this.#lastId) return;
+      this.#lastId = event.id;
+    }
+    if (this.reader.sees(event)) this.write(bytes ?? bytesOf(event));
   }
 
   #drained(): Promise<void> {
@@ -165,6 +194,10 @@ class EventStream {
 
 function parseEventId(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function bytesOf({ type, data, id }: EventRecord | LiveEvent): Uint8Array {
+  return Buffer.from(frame(type, data, id ?? undefined));
 }
 
 function frame(type: string, data: unknown, id?: number): string {

@@ -8,7 +8,7 @@ import {
   SignedDraft,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf, sees } from "../access/principal.ts";
 import type { RoleKeys } from "../releases/role-keys.ts";
 import type { App } from "./app.ts";
 
@@ -29,24 +29,30 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
   app.get(
     "/v1/keys",
     {
+      config: { of: "any" },
       schema: {
         summary: "Who signs each role of the release, and until when it is signed",
         tags,
         response: { 200: KeyRoleList },
       },
     },
-    async () => ({ roles: await keys.views() }),
+    async (request) => ({
+      roles: (await keys.views()).filter(({ model }) => model === null || sees(request, model)),
+    }),
   );
 
   app.get(
     "/v1/keys/:role/keys",
-    { schema: { summary: "The public keys of a role", tags, params, response: { 200: PublicKeyList } } },
+    {
+      schema: { summary: "The public keys of a role", tags, params, response: { 200: PublicKeyList } },
+    },
     async (request) => ({ keys: await keys.publicKeys(request.params.role) }),
   );
 
   app.put(
     "/v1/keys/:role",
     {
+      config: { needs: "administer" },
       schema: {
         summary:
           "Give a role other keys or another threshold; it holds when the keys concerned have signed it",
@@ -57,12 +63,13 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
         response: { 200: KeyRoleView },
       },
     },
-    (request) => keys.set(request.params.role, request.body, OPERATOR_BY_HTTP),
+    (request) => keys.set(request.params.role, request.body, actorOf(request)),
   );
 
   app.post(
     "/v1/keys/:role/rotation",
     {
+      config: { needs: "administer" },
       schema: {
         summary: "Make a new key here in the place of the role's keys that are here",
         tags,
@@ -71,7 +78,7 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
         response: { 200: KeyRoleView },
       },
     },
-    (request) => keys.rotate(request.params.role, OPERATOR_BY_HTTP),
+    (request) => keys.rotate(request.params.role, actorOf(request)),
   );
 
   app.get(
@@ -93,6 +100,7 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
   app.post(
     "/v1/keys/:role/signatures",
     {
+      config: { needs: "administer" },
       bodyLimit: BODY_LIMIT_BYTES,
       schema: {
         summary: "Add signatures to the metadata that waits; with enough of them it is released",
@@ -105,7 +113,7 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
     },
     async (request) => {
       const file = new TextEncoder().encode(request.body.file);
-      const view = await keys.sign(request.params.role, file, OPERATOR_BY_HTTP);
+      const view = await keys.sign(request.params.role, file, actorOf(request));
       if (view.waiting === null) await signed(view);
       return view;
     },

@@ -41,8 +41,8 @@ export function registerPages(app: App, config: ResolvedConfig): void {
     if (config.demoUrl !== undefined) return reply.redirect(config.demoUrl, 302);
     return page(reply, 404, plainPage("No demo here", "This coordinator was started without the demo."));
   };
-  app.get("/demo", { schema: { hide: true } }, demo);
-  app.get("/demo/", { schema: { hide: true } }, demo);
+  app.get("/demo", { config: { audience: "public" }, schema: { hide: true } }, demo);
+  app.get("/demo/", { config: { audience: "public" }, schema: { hide: true } }, demo);
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0]!;

@@ -9,13 +9,15 @@ import {
 import type { FastifyInstance, RawServerBase } from "fastify";
 import { escapeHtml, PLAIN_PAGE_CSP, plainDocument } from "./plain-page.ts";
 
+const OPEN = { config: { audience: "public" }, schema: { hide: true } } as const;
+
 /**
  * `/problems/` and below: what each error code means and what to do about it, which is where the `type` of a problem leads to;
  * for a program that asks for JSON, the catalogue's entry.
  */
 export function registerProblemPages<Server extends RawServerBase>(app: FastifyInstance<Server>): void {
-  app.get("/problems", { schema: { hide: true } }, (_request, reply) => reply.redirect("/problems/", 308));
-  app.get<{ Params: { "*": string } }>("/problems/*", { schema: { hide: true } }, (request, reply) => {
+  app.get("/problems", OPEN, (_request, reply) => reply.redirect("/problems/", 308));
+  app.get<{ Params: { "*": string } }>("/problems/*", OPEN, (request, reply) => {
     const code = request.params["*"];
     if (code !== "" && !isErrorCode(code))
       throw failure("http/not-found", `http: no error code ${JSON.stringify(code)}`);

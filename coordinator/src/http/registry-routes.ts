@@ -1,4 +1,4 @@
-import { encodeHex, failure, type Clock, type RoundId } from "@tributary/core";
+import { asModelName, encodeHex, failure, type Clock, type RoundId } from "@tributary/core";
 import {
   ModelList,
   ModelNameSchema,
@@ -28,7 +28,7 @@ import {
 } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf, sees } from "../access/principal.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { versionInPath } from "../registry/aliases.ts";
@@ -70,18 +70,19 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.get(
     "/v1/status",
     {
+      config: { of: "any" },
       schema: { summary: "Who this is, and how many devices are here", tags, response: { 200: StatusView } },
     },
-    async () => ({
+    async (request) => ({
       name: config.name,
       version: options.version,
       startedAt: timestamp(startedAt),
       uptimeSeconds: (clock.monotonicMs() - startedMonotonicMs) / 1000,
       devices: options.devices(),
       push: options.push(),
-      refusedVersions: options.refusedVersions(),
-      models: (await store.models.list()).length,
-      tasks: (await store.tasks.list()).length,
+      refusedVersions: options.refusedVersions().filter(({ model }) => sees(request, asModelName(model))),
+      models: (await store.models.list()).filter(({ name }) => sees(request, name)).length,
+      tasks: (await store.tasks.list()).filter(({ model }) => sees(request, model)).length,
       storageProblem: storageProblemView(options.storageProblem()),
       demoUrl: config.demoUrl ?? null,
       issuer: {
@@ -102,10 +103,11 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
 
   app.get(
     "/v1/models",
-    { schema: { summary: "All models", tags, response: { 200: ModelList } } },
-    async () => {
+    { config: { of: "any" }, schema: { summary: "All models", tags, response: { 200: ModelList } } },
+    async (request) => {
       const models: ModelView[] = [];
-      for (const model of await store.models.list()) models.push(await viewOf(model));
+      for (const model of await store.models.list())
+        if (sees(request, model.name)) models.push(await viewOf(model));
       return { models };
     },
   );
@@ -164,7 +166,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
       const { model } = request.params;
       const { importedFrom: manifest, ...wanted } = request.query;
-      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, {
+      const version = await registry.publish(model, onnx, actorOf(request), {
         ...wanted,
         imported: manifest && { manifest },
       });
@@ -172,11 +174,16 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
   );
 
-  app.get("/v1/tasks", { schema: { summary: "All tasks", tags, response: { 200: TaskList } } }, async () => {
-    const tasks: TaskView[] = [];
-    for (const task of await store.tasks.list()) tasks.push(taskView(task, await registry.progress(task)));
-    return { tasks };
-  });
+  app.get(
+    "/v1/tasks",
+    { config: { of: "any" }, schema: { summary: "All tasks", tags, response: { 200: TaskList } } },
+    async (request) => {
+      const tasks: TaskView[] = [];
+      for (const task of await store.tasks.list())
+        if (sees(request, task.model)) tasks.push(taskView(task, await registry.progress(task)));
+      return { tasks };
+    },
+  );
 
   app.get(
     "/v1/tasks/:task",
@@ -190,6 +197,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.post(
     "/v1/tasks",
     {
+      config: { of: "body" },
       // Checked by parseTaskSpec, which fills in the defaults and names the field that is wrong.
       schema: {
         summary: "Create a task and start it",
@@ -201,7 +209,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       validatorCompiler: () => () => true,
     },
     async (request, reply) => {
-      const task = await registry.createTask(request.body, OPERATOR_BY_HTTP);
+      const task = await registry.createTask(request.body, actorOf(request));
       return reply.status(201).send(taskView(task, await registry.progress(task)));
     },
   );
@@ -218,8 +226,8 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         response: { 200: TaskView },
       },
     },
-    async ({ params, body }) => {
-      const task = await registry.changeTask(params.task, body, OPERATOR_BY_HTTP);
+    async (request) => {
+      const task = await registry.changeTask(request.params.task, request.body, actorOf(request));
       return taskView(task, await registry.progress(task));
     },
   );
@@ -236,8 +244,13 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         response: { 200: TaskResetView },
       },
     },
-    async ({ params, body }) => {
-      const { task, from, optimizer } = await registry.resetHead(params.task, body.version, OPERATOR_BY_HTTP);
+    async (request) => {
+      const { version } = request.body;
+      const { task, from, optimizer } = await registry.resetHead(
+        request.params.task,
+        version,
+        actorOf(request),
+      );
       return { task: taskView(task, await registry.progress(task)), from, optimizer };
     },
   );
@@ -291,6 +304,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.get(
     "/healthz",
     {
+      config: { audience: "public" },
       schema: {
         summary: "Whether the coordinator and its database answer",
         tags: ["health"],
@@ -306,6 +320,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.get(
     "/schemas/task.json",
     {
+      config: { audience: "public" },
       schema: {
         summary: "The JSON Schema of a task",
         tags: ["documents"],

@@ -1,6 +1,6 @@
 import { ModelNameSchema, RetentionRule, RetentionView } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { App } from "./app.ts";
 
@@ -38,6 +38,6 @@ export function registerRetentionRoutes(
         response: { 200: RetentionView },
       },
     },
-    ({ params: { model }, body }) => registry.setRetention(model, body, OPERATOR_BY_HTTP),
+    (request) => registry.setRetention(request.params.model, request.body, actorOf(request)),
   );
 }

@@ -16,6 +16,7 @@ export function registerTargetRoutes(
   app.get(
     "/v1/targets/*",
     {
+      config: { audience: "device" },
       schema: {
         summary:
           "A released target by its path, with its SHA-256 before the name: models/digits/<sha256>.stable.json",

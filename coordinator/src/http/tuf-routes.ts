@@ -18,6 +18,7 @@ export function registerTufRoutes(
   app.get(
     "/v1/tuf/:file",
     {
+      config: { audience: "device" },
       schema: {
         summary:
           "TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models",

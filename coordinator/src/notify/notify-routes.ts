@@ -1,4 +1,3 @@
-import { failure } from "@tributary/core";
 import {
   DeliveryList,
   DeliveryView,
@@ -9,29 +8,21 @@ import {
   NotificationChannelView,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { Notifier } from "./notifier.ts";
-
-export interface NotifyRoutesOptions {
-  readonly notifier: Notifier;
-  readonly isOperator: (authorization: string | undefined) => boolean;
-}
 
 const tags = ["alerts"];
 const security = [{ operator: [] }];
 const params = Type.Object({ channel: NotificationChannelNameSchema });
+const config = { needs: "administer" } as const;
 
-/** Where alerts are told: for operators alone, also to read, as it says whom they call. */
-export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyRoutesOptions): void {
-  const requireOperator = (authorization: string | undefined): void => {
-    if (!isOperator(authorization))
-      throw failure("identity/not-authorized", "http: notification channels need an operator token");
-  };
-
+/** Where alerts are told: for administrators alone, also to read, as it says whom operators call. */
+export function registerNotifyRoutes(app: App, notifier: Notifier): void {
   app.get(
     "/v1/notification-channels",
     {
+      config,
       schema: {
         summary: "Where alerts are told, and how that goes; what is secret is only named",
         tags,
@@ -39,15 +30,13 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
         response: { 200: NotificationChannelList },
       },
     },
-    async ({ headers }) => {
-      requireOperator(headers.authorization);
-      return { channels: await notifier.channels() };
-    },
+    async () => ({ channels: await notifier.channels() }),
   );
 
   app.get(
     "/v1/notification-channels/:channel",
     {
+      config,
       schema: {
         summary: "One notification channel",
         tags,
@@ -56,15 +45,13 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
         response: { 200: NotificationChannelView },
       },
     },
-    async ({ params: { channel }, headers }) => {
-      requireOperator(headers.authorization);
-      return notifier.channel(channel);
-    },
+    ({ params: { channel } }) => notifier.channel(channel),
   );
 
   app.put(
     "/v1/notification-channels/:channel",
     {
+      config,
       // Checked by parseNotificationChannel, which fills in the defaults, names the field that is wrong and repeats no value.
       schema: {
         summary:
@@ -77,12 +64,13 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
       },
       validatorCompiler: () => () => true,
     },
-    ({ params: { channel }, body }) => notifier.setChannel(channel, body, OPERATOR_BY_HTTP),
+    (request) => notifier.setChannel(request.params.channel, request.body, actorOf(request)),
   );
 
   app.delete(
     "/v1/notification-channels/:channel",
     {
+      config,
       schema: {
         summary: "Remove a notification channel: what waits to be told there is dropped",
         tags,
@@ -91,8 +79,8 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
         response: { 204: Type.Null() },
       },
     },
-    async ({ params: { channel } }, reply) => {
-      await notifier.removeChannel(channel, OPERATOR_BY_HTTP);
+    async (request, reply) => {
+      await notifier.removeChannel(request.params.channel, actorOf(request));
       return reply.status(204).send(null);
     },
   );
@@ -100,6 +88,7 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
   app.post(
     "/v1/notification-channels/:channel/test",
     {
+      config,
       schema: {
         summary: "Send a notification that says it is a test, once, and say what became of it",
         tags,
@@ -108,12 +97,13 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
         response: { 200: DeliveryView },
       },
     },
-    ({ params: { channel } }) => notifier.test(channel, OPERATOR_BY_HTTP),
+    (request) => notifier.test(request.params.channel, actorOf(request)),
   );
 
   app.get(
     "/v1/notification-channels/:channel/deliveries",
     {
+      config,
       schema: {
         summary: "What was told there and what waits to be, newest first",
         tags,
@@ -123,13 +113,22 @@ export function registerNotifyRoutes(app: App, { notifier, isOperator }: NotifyR
         response: { 200: DeliveryList },
       },
     },
-    async ({ params: { channel }, query, headers }) => {
-      requireOperator(headers.authorization);
-      return { deliveries: await notifier.deliveries(channel, query.limit) };
-    },
+    async ({ params: { channel }, query }) => ({
+      deliveries: await notifier.deliveries(channel, query.limit),
+    }),
   );
 
-  app.get("/schemas/notification-channel.json", { schema: { hide: true } }, async (_, reply) =>
-    reply.type("application/schema+json").send(JSON.stringify(NOTIFICATION_CHANNEL_SCHEMA)),
+  app.get(
+    "/schemas/notification-channel.json",
+    {
+      config: { audience: "public" },
+      schema: {
+        summary: "The JSON Schema of a notification channel",
+        tags: ["documents"],
+        produces: ["application/schema+json"],
+      },
+    },
+    async (_, reply) =>
+      reply.type("application/schema+json").send(JSON.stringify(NOTIFICATION_CHANNEL_SCHEMA)),
   );
 }

@@ -1,6 +1,5 @@
-import { failure } from "@tributary/core";
 import type { RoundView } from "@tributary/protocol";
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { App } from "../http/app.ts";
 import type { Bus } from "../ports/bus.ts";
 import { observeHttp } from "./http-metrics.ts";
@@ -10,7 +9,6 @@ import { registerStateMetrics, type StateSources } from "./state-metrics.ts";
 export interface PrometheusOptions extends StateSources {
   readonly bus: Pick<Bus, "subscribe">;
   readonly version: string;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 }
 
 /** Metrics for Prometheus, in its text format; their names are documented in `coordinator/observability/README.md`. */
@@ -50,8 +48,17 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
     buckets: PUSH_SECONDS,
     registers,
   });
+  const missingDeltas = new Counter({
+    name: "tributary_deltas_missing_total",
+    help: "Deltas that versions were released without, as a file of an earlier version could not be read.",
+    labelNames: ["model", "code"],
+    registers,
+  });
   registerStateMetrics(registry, options);
   const rounds = createRoundMetrics(registry);
+  const deltas = options.bus.subscribe("delta-missing", ({ model, code }) =>
+    missingDeltas.inc({ model, code }),
+  );
   const subscription = options.bus.subscribe("event", ({ id, type, data }) => {
     // Those without an id show a round under way.
     if (type === "round" && id !== null) rounds.changed(data as unknown as RoundView);
@@ -63,12 +70,7 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
       app.get(
         "/metrics",
         { schema: { summary: "Metrics for Prometheus", tags: ["operator"], produces: ["text/plain"] } },
-        async (request, reply) => {
-          if (!options.isOperator(request.headers.authorization))
-            throw failure(
-              "identity/not-authorized",
-              "http: GET /metrics: no valid operator token; give Prometheus the file operator-token of the data directory as credentials_file",
-            );
+        async (_, reply) => {
           const text = await Registry.merge([registry, processMetrics()]).metrics();
           return await reply.header("cache-control", "no-store").type(registry.contentType).send(text);
         },
@@ -78,6 +80,7 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
       if (appliedAfterMs > 0) push.observe(appliedAfterMs / 1_000);
     },
     close() {
+      deltas.close();
       subscription.close();
       registry.clear();
     },

@@ -1,5 +1,5 @@
 import type { DevicesView, RefusedVersionView } from "@tributary/protocol";
-import { Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import { spaceOf } from "../alerts/space.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { expiryOf } from "../releases/role-files.ts";
@@ -11,6 +11,8 @@ export interface StateSources {
   readonly devices: () => DevicesView;
   readonly refusedVersions: () => readonly RefusedVersionView[];
   readonly storageProblem: () => StorageProblem | null;
+  /** Requests of operators that were refused, by the code of the error. */
+  readonly accessRefusals: ReadonlyMap<string, number>;
 }
 
 const TASK_STATES = ["running", "paused", "finished"] as const;
@@ -71,6 +73,16 @@ export function registerStateMetrics(registry: Registry, sources: StateSources):
       this.reset();
       for (const { name: task, model, state: now } of await store.tasks.list())
         for (const state of TASK_STATES) this.set({ task, model, state }, state === now ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: "tributary_access_refused_total",
+    help: "Requests of operators that were refused, by the code of the error.",
+    labelNames: ["code"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [code, count] of sources.accessRefusals) this.inc({ code }, count);
     },
   });
   new Gauge({

@@ -7,7 +7,7 @@ import {
   PolicyView,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { Policies } from "./policies.ts";
 
@@ -49,7 +49,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
       },
       validatorCompiler: () => () => true,
     },
-    ({ params: { policy }, body }) => policies.set(policy, body, OPERATOR_BY_HTTP),
+    (request) => policies.set(request.params.policy, request.body, actorOf(request)),
   );
 
   app.delete(
@@ -63,8 +63,8 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
         response: { 204: Type.Null() },
       },
     },
-    async ({ params: { policy } }, reply) => {
-      await policies.remove(policy, OPERATOR_BY_HTTP);
+    async (request, reply) => {
+      await policies.remove(request.params.policy, actorOf(request));
       return reply.status(204).send(null);
     },
   );
@@ -85,7 +85,16 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
     async ({ query }) => ({ decisions: await policies.decisions(query) }),
   );
 
-  app.get("/schemas/policy.json", { schema: { hide: true } }, async (_, reply) =>
-    reply.type("application/schema+json").send(JSON.stringify(POLICY_SCHEMA)),
+  app.get(
+    "/schemas/policy.json",
+    {
+      config: { audience: "public" },
+      schema: {
+        summary: "The JSON Schema of a policy",
+        tags: ["documents"],
+        produces: ["application/schema+json"],
+      },
+    },
+    async (_, reply) => reply.type("application/schema+json").send(JSON.stringify(POLICY_SCHEMA)),
   );
 }

@@ -1,4 +1,4 @@
-import type { ModelName, ModelVersion, TaskName } from "@tributary/core";
+import type { ErrorCode, ModelName, ModelVersion, TaskName } from "@tributary/core";
 import type { EventRecord } from "./records.ts";
 
 /** Topics and what they carry. Payloads are plain JSON data and are not changed after publishing. */
@@ -29,6 +29,12 @@ export interface BusTopics {
     readonly version: ModelVersion;
     readonly timestampVersion: number;
     readonly committedAt: number;
+  };
+  /** A version is released without the delta from an earlier one, whose files cannot be read: a defect of the storage. */
+  readonly "delta-missing": {
+    readonly model: ModelName;
+    readonly from: ModelVersion;
+    readonly code: ErrorCode;
   };
   /** A task was added, its state changed or a device was released: the round driver looks again. */
   readonly task: { readonly task: TaskName };

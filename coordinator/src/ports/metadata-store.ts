@@ -20,6 +20,7 @@ import type {
   TaskSpec,
   TaskState,
 } from "@tributary/protocol";
+import type { AccountRepository, ApiTokenRepository, SessionRepository } from "./access-repositories.ts";
 import type {
   AlertRecord,
   AlertRuleRecord,
@@ -627,6 +628,9 @@ export interface MetadataRepositories {
   readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
+  readonly accounts: AccountRepository;
+  readonly sessions: SessionRepository;
+  readonly apiTokens: ApiTokenRepository;
   readonly settings: SettingsRepository;
 }
 

@@ -229,7 +229,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         lineage: publishedLineage(model, by),
         requiredRuntime: runtime ?? null,
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+      const stored = await storeVersion({ blobs, store, env, bus }, model, published, parameters, undefined, {
         calibration,
       });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({

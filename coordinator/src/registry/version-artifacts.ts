@@ -3,6 +3,7 @@ import { quantizeWeightsFile } from "@tributary/onnx";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
+import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
@@ -35,7 +36,12 @@ export interface StoredVersion {
  * @param sources - of what its forms are made, beside the weights and the parent's
  */
 export async function storeVersion(
-  stores: { readonly blobs: BlobStore; readonly store: MetadataStore; readonly env: Pick<Env, "log"> },
+  stores: {
+    readonly blobs: BlobStore;
+    readonly store: MetadataStore;
+    readonly env: Pick<Env, "log">;
+    readonly bus: Pick<Bus, "publish">;
+  },
   model: ModelRecord,
   version: NewVersion,
   parameters: ParameterSet,
@@ -61,7 +67,7 @@ export async function storeVersion(
     parameterCount: model.parameterCount,
   };
   const deltas = [
-    ...(parent === undefined || steps === undefined ? [] : await stepDelta(blobs, parent, record, steps)),
+    ...(parent === undefined || steps === undefined ? [] : await stepDelta(stores, parent, record, steps)),
     ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record, STABLE_CHANNEL)),
   ];
   const isReleased = record.releasedAt !== null;

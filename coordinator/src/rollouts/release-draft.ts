@@ -13,7 +13,7 @@ import type {
   WithdrawalRecord,
 } from "../ports/records.ts";
 import { channelTargets, type TargetDocument } from "../releases/model-targets.ts";
-import { releaseDeltas } from "../registry/version-deltas.ts";
+import { releaseDeltas, type DeltaServices } from "../registry/version-deltas.ts";
 import { channelEvent, timestamp, versionEvent } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { armTargets, endedPaths, rolloutDocument, withdrawnDocument } from "./rollout-targets.ts";
@@ -43,10 +43,11 @@ export interface ReleaseDraft {
 }
 
 export async function createReleaseDraft(
-  { store, blobs }: { readonly store: MetadataStore; readonly blobs: BlobStore },
+  services: DeltaServices & { readonly store: MetadataStore; readonly blobs: BlobStore },
   model: ModelRecord,
   by: AuditActor,
 ): Promise<ReleaseDraft> {
+  const { store, blobs } = services;
   const documents: TargetDocument[] = [];
   const late: (() => Promise<TargetDocument>)[] = [];
   const put: TargetRecord[] = [];
@@ -66,7 +67,7 @@ export async function createReleaseDraft(
     },
     async arm(rollout, name, version) {
       documents.push(armTargets(model, version, rollout, name));
-      put.push(...(await releaseDeltas({ blobs, store }, version, rollout.channel)));
+      put.push(...(await releaseDeltas(services, version, rollout.channel)));
     },
     end(rollout) {
       remove.push(...endedPaths(rollout));
@@ -81,7 +82,7 @@ export async function createReleaseDraft(
           detail: { model: model.name, version },
         });
       documents.push(channelTargets(model, record, channel));
-      put.push(...(await releaseDeltas({ blobs, store }, record, channel)));
+      put.push(...(await releaseDeltas(services, record, channel)));
       writes.push(async (tx, at) => {
         await tx.channels.move({ model: model.name, name: channel, version, releasedAt: at });
         await tx.audit.append([channelMoved(by, channel, record)], at);

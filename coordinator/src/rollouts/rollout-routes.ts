@@ -11,7 +11,7 @@ import {
   WithdrawnVersionView,
 } from "@tributary/protocol";
 import Type from "typebox";
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -60,8 +60,8 @@ export function registerRolloutRoutes(app: App, { store, registry, rollouts }: R
       },
       validatorCompiler: () => () => true,
     },
-    async ({ params, body }, reply) =>
-      reply.status(201).send(await rollouts.start(params.model, body, OPERATOR_BY_HTTP)),
+    async (request, reply) =>
+      reply.status(201).send(await rollouts.start(request.params.model, request.body, actorOf(request))),
   );
 
   app.get(
@@ -84,7 +84,10 @@ export function registerRolloutRoutes(app: App, { store, registry, rollouts }: R
         response: { 200: RolloutView },
       },
     },
-    ({ params, body }) => rollouts.change(params.model, params.rollout, body, OPERATOR_BY_HTTP),
+    (request) => {
+      const { model, rollout } = request.params;
+      return rollouts.change(model, rollout, request.body, actorOf(request));
+    },
   );
 
   app.get(
@@ -116,7 +119,9 @@ export function registerRolloutRoutes(app: App, { store, registry, rollouts }: R
         response: { 200: WithdrawnVersionView },
       },
     },
-    async ({ params, body }) =>
-      withdrawalView(await rollouts.withdraw(params.model, params.version, body.reason, OPERATOR_BY_HTTP)),
+    async (request) => {
+      const { model, version } = request.params;
+      return withdrawalView(await rollouts.withdraw(model, version, request.body.reason, actorOf(request)));
+    },
   );
 }

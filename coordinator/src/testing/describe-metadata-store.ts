@@ -8,6 +8,7 @@ import {
   describeStoredNotifications,
   describeStoredPolicies,
 } from "./describe-stored-alerts.ts";
+import { describeStoredAccess } from "./describe-stored-access.ts";
 import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
@@ -475,6 +476,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredChannels(() => store);
     describeVersionStates(() => store);
     describeStoredAliases(() => store);
+    describeStoredAccess(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredFleet(() => store);

@@ -6,6 +6,7 @@ export {
   type MetadataStoreFixture,
   type OpenMetadataStore,
 } from "./describe-metadata-store.ts";
+export { exampleRollout } from "./describe-stored-rollouts.ts";
 export {
   exampleAudit,
   exampleBlob,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { asModelName } from "@tributary/core";
 import { BUILT_IN_ALERT_RULES } from "@tributary/protocol";
-import { OPERATOR_BY_HTTP } from "../../src/audit/actors.ts";
+import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
 import { openAlertsRoom, type AlertsRoom } from "./alerts-room.ts";

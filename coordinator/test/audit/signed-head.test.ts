@@ -25,7 +25,7 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   releases = await createReleases(room);
-  log = createAuditLog({ env: room.env, store: room.store, releases, isOperator: () => false });
+  log = createAuditLog({ env: room.env, store: room.store, releases });
 }
 async function close(): Promise<void> {
   await log.close();

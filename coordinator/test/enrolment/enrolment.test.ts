@@ -12,6 +12,7 @@ import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 import { readKeyFile } from "../../src/keys/key-file.ts";
 import { codeOf } from "../../src/testing/index.ts";
+import { guardFor } from "../operator.ts";
 import { openRoom, type Room } from "../room.ts";
 
 const DEFAULT = asPopulationName("default");
@@ -258,7 +259,7 @@ describe("POST /v1/populations/:population/enrolments", () => {
     const { app: created } = await createApp({
       config,
       access: createAccessPolicy(config),
-      isOperator: () => false,
+      guard: guardFor(),
       version: "0.0.0",
     });
     issuer.register(created);

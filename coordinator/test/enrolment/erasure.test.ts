@@ -8,6 +8,7 @@ import { createEnrolment, type EnrolmentRoom } from "../../src/enrolment/enrolme
 import { registerErasureRoute } from "../../src/enrolment/erasure-route.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
+import { guardFor } from "../operator.ts";
 import { openRoom, type Room } from "../room.ts";
 
 const DEFAULT = asPopulationName("default");
@@ -28,7 +29,7 @@ beforeEach(async () => {
   ({ app: server } = await createApp({
     config,
     access: createAccessPolicy(config),
-    isOperator: () => false,
+    guard: guardFor(),
     version: "0.0.0",
   }));
   registerErasureRoute(server, {

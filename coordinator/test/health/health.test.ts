@@ -23,6 +23,7 @@ import { registerHealthRoutes } from "../../src/health/health-routes.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 import { exampleModel, exampleVersion } from "../../src/testing/records.ts";
+import { guardFor } from "../operator.ts";
 import { enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { openRoom, type Room } from "../room.ts";
 
@@ -42,7 +43,12 @@ beforeEach(async () => {
   for (const version of [1, 2]) await room.store.versions.insert(exampleVersion(version));
   const config = resolveConfig({ dataDir: room.config.dataDir, logLevel: "silent" });
   const access = createAccessPolicy(config);
-  ({ app: server } = await createApp({ config, access, isOperator: () => false, version: "0" }));
+  ({ app: server } = await createApp({
+    config,
+    access,
+    guard: guardFor({ anonymous: "viewer" }),
+    version: "0",
+  }));
   registerHealthRoutes(server, {
     env: room.env,
     store: room.store,

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildDigitsCnn } from "@tributary/onnx";
 import { rawRequest } from "../raw-request.ts";
-import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+import {
+  asOperator,
+  errorCode,
+  runningCoordinator,
+  type RunningCoordinator,
+} from "../running-coordinator.ts";
 
 // What holds for all operations: entity tags, preconditions, idempotency keys, and fields that nobody knows.
 
@@ -49,7 +54,7 @@ describe("entity tags", () => {
     const etag = await etagOf("/v1/models/digits");
     // Not by fetch, which adds "cache-control: no-cache" to conditional requests.
     const again = await rawRequest(`${coordinator.url}/v1/models/digits`, {
-      headers: { "if-none-match": etag },
+      headers: { ...asOperator(coordinator.operatorToken), "if-none-match": etag },
     });
     expect([again.status, again.body, again.headers.etag]).toEqual([304, "", etag]);
     expect(again.headers["cache-control"]).toBe("private, no-cache");

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from "../../src/config.ts";
 import { createEventStreams, type EventStreams } from "../../src/http/event-streams.ts";
 import type { Bus } from "../../src/ports/bus.ts";
 import type { MetadataStore } from "../../src/ports/metadata-store.ts";
-import { runningCoordinator } from "../running-coordinator.ts";
+import { asOperator, runningCoordinator } from "../running-coordinator.ts";
 import { readEvents, type SseReader } from "../sse-reader.ts";
 
 describe("event streams", () => {
@@ -213,7 +213,8 @@ describe("event streams", () => {
 
 test("publishing is seen on the coordinator's stream, and a later one resumes", async () => {
   const coordinator = await runningCoordinator();
-  const reader = await readEvents(`${coordinator.url}/v1/events`);
+  const headers = asOperator(coordinator.operatorToken);
+  const reader = await readEvents(`${coordinator.url}/v1/events`, headers);
   const { id } = await reader.next();
   const onnx = buildLinear({ seed: "events" });
   await coordinator.request("/v1/models/digits/versions", {
@@ -224,7 +225,7 @@ test("publishing is seen on the coordinator's stream, and a later one resumes", 
   });
   const event = await reader.nextOf("version");
   expect(event.data).toMatchObject({ model: "digits", version: 1 });
-  const later = await readEvents(`${coordinator.url}/v1/events?lastEventId=${id}`);
+  const later = await readEvents(`${coordinator.url}/v1/events?lastEventId=${id}`, headers);
   expect((await later.nextOf("version")).id).toBe(event.id);
   // Closing does not wait for streams.
   await coordinator.end();

@@ -5,13 +5,14 @@ import { expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp } from "../../src/http/app.ts";
+import { guardFor } from "../operator.ts";
 
 test("a client that asks and does not read is cut, one that reads is not", async () => {
   const config = resolveConfig({ dataDir: "unused", logLevel: "silent", limits: { stalledTimeoutMs: 300 } });
   const { app } = await createApp({
     config,
     access: createAccessPolicy(config),
-    isOperator: () => false,
+    guard: guardFor({ anonymous: "viewer" }),
     version: "0",
   });
   const chunk = new Uint8Array(64 * 1024);

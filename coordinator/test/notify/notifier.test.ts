@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Notification } from "@tributary/protocol";
 import { SMTPServer } from "smtp-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { OPERATOR_BY_HTTP } from "../../src/audit/actors.ts";
+import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { GROUP_WAIT_MS } from "../../src/notify/notices.ts";
 import { MAX_ATTEMPTS, MAX_QUEUED } from "../../src/notify/notifier.ts";
 import { codeOf } from "../../src/testing/index.ts";

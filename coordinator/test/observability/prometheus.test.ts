@@ -34,7 +34,7 @@ describe("GET /metrics", () => {
   };
 
   test("says how things stand, to operators alone", async () => {
-    const refused = await coordinator.request("/metrics");
+    const refused = await coordinator.request("/metrics", { operator: false });
     expect([refused.status, await errorCode(refused)]).toEqual([401, "identity/not-authorized"]);
 
     const samples = samplesOf(await scrape());

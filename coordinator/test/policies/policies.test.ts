@@ -3,7 +3,7 @@ import { metricSchemaOf } from "@tributary/federation";
 import { createMetrics, record } from "@tributary/metrics";
 import { parseTaskSpec, type MetricDocument, type VerdictView } from "@tributary/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { OPERATOR_BY_HTTP } from "../../src/audit/actors.ts";
+import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { createPolicies, POLICY_RETRY_MS, type Policies } from "../../src/policies/policies.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
 import { DIGITS, openRolloutsRoom, type RolloutsRoom } from "../rollouts/rollouts-room.ts";

@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createApiClient, type ApiClient } from "../../../packages/api-client/src/index.ts";
 import { asModelVersion } from "@tributary/core";
 import { bindWeights, buildLinear, splitWeights } from "@tributary/onnx";
@@ -58,6 +60,24 @@ test("deltas lead to a channel's version from those that the same channel pointe
   const names = await released.client.namesBeside("models/digits/versions/4/weights.int8.safetensors");
   const from = names.flatMap((name) => /int8\.safetensors\.from-(\d+)/.exec(name)?.[1] ?? []);
   expect(from.map(Number)).toContain(3);
+});
+
+test("a damaged file of an earlier version costs a release its delta, which is counted, and nothing else", async () => {
+  await api.releaseVersion("digits", 1, { channel: "damaged" });
+  const manifest = await manifestOf("damaged");
+  const { sha256 } = (await released.client.find(manifest.weights.int8.target))!;
+  const path = join(coordinator.dataDir, "blobs", sha256.slice(0, 2), sha256);
+  const bytes = await readFile(path);
+  await writeFile(path, bytes.with(bytes.length >> 1, bytes[bytes.length >> 1]! ^ 1));
+  try {
+    await api.releaseVersion("digits", 2, { channel: "damaged" });
+  } finally {
+    await writeFile(path, bytes);
+  }
+  expect(await manifestOf("damaged")).toMatchObject({ version: 2 });
+  const metrics = await (await coordinator.request("/metrics", { operator: true })).text();
+  expect(metrics).toContain('tributary_deltas_missing_total{model="digits",code="store/corrupt"} 1');
+  await api.removeChannel("digits", "damaged");
 });
 
 test("a removed channel leaves the release; stable and what is not there cannot go", async () => {

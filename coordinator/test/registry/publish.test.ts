@@ -395,7 +395,7 @@ describe("a task", () => {
   });
 
   test("its data set is served to the operator alone", async () => {
-    expect(await errorCode(await coordinator.request(`/v1/blobs/${dataset}`))).toBe(
+    expect(await errorCode(await coordinator.request(`/v1/blobs/${dataset}`, { operator: false }))).toBe(
       "coordinator/unknown-blob",
     );
     const own = await coordinator.request(`/v1/blobs/${dataset}`, { operator: true });

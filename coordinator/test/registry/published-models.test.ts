@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sampleFeeds } from "@tributary/engine/sample-feeds";
 import { bindTfjs, writeTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { buildLinear, decodeModel, encodeModel } from "@tributary/onnx";
 import { CALIBRATION_KEY, parseModelManifest, VARIANTS_KEY } from "@tributary/protocol";
 import { parametersFromSafetensors, tensor } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildTfjsModel, tfjsModelAnswer } from "../../../packages/runtime/test/fixtures/tfjs-model.ts";
 import { releaseReader } from "../release-reader.ts";
 import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
 
@@ -124,6 +126,23 @@ test("a TensorFlow.js artifact is published in a format of its own, versioned, a
   const broken = artifact([1, 2]).subarray(0, 400);
   const answer = await post("/v1/models/broken/versions", broken, "application/octet-stream");
   expect(answer.status).toBe(400);
+});
+
+test("a version of TensorFlow.js is signed with what it answers on one row", async () => {
+  const { status } = await post("/v1/models/answers/versions", buildTfjsModel(), "application/octet-stream");
+  expect(status).toBe(201);
+  const released = releaseReader(coordinator);
+  await released.client.refresh();
+  const { inputs, selfCheck } = parseModelManifest(await released.download("models/answers/stable.json"));
+  const row = Array.from(sampleFeeds(inputs, selfCheck!.seed)["y_input"]!.data, Number);
+  const [expected] = selfCheck!.float32;
+  expect(expected!.name).toBe("y");
+  const byHand = tfjsModelAnswer(row).map((value) => expect.closeTo(value, 4) as number);
+  expect(expected!.values).toEqual(byHand);
+  // Of weights that were rounded: near, and not the same.
+  const [rounded] = selfCheck!.int8;
+  expect(rounded!.values).not.toEqual(expected!.values);
+  expect(rounded!.values[0]).toBeCloseTo(expected!.values[0]!, 1);
 });
 
 function artifact(kernel: readonly number[]): Uint8Array<ArrayBuffer> {

@@ -1,15 +1,28 @@
 import { asModelVersion, encodeUtf8, type Digest, type ModelVersion } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
-import { deltaPath, MAX_DELTAS, parseDeltaPath, type RetentionRule } from "@tributary/protocol";
+import { initialRollout } from "@tributary/federation";
+import {
+  deltaPath,
+  MAX_DELTAS,
+  parseDeltaPath,
+  parseRolloutSpec,
+  type RetentionRule,
+} from "@tributary/protocol";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
 import type { MetadataStore } from "../../src/ports/metadata-store.ts";
 import type { TargetRecord } from "../../src/ports/records.ts";
-import { keptVersions, RELEASES_BACK, retiredPaths } from "../../src/registry/retention.ts";
+import { keptVersions, offeredHeads, RELEASES_BACK, retiredPaths } from "../../src/registry/retention.ts";
 import { int8WeightsPath, weightsPath } from "../../src/releases/target-paths.ts";
-import { exampleBlob, exampleModel, exampleTask, exampleVersion } from "../../src/testing/index.ts";
+import {
+  exampleBlob,
+  exampleModel,
+  exampleRollout,
+  exampleTask,
+  exampleVersion,
+} from "../../src/testing/index.ts";
 import { model, rooms, type Room } from "../rounds/rounds-room.ts";
 
 const { open, dispose } = rooms();
@@ -65,11 +78,12 @@ describe("what leaves the release", () => {
   });
 });
 
-describe("property: whatever is published, released, named and retired", () => {
+describe("property: whatever is published, released, tried, named and retired", () => {
   type Step =
     | { readonly kind: "publish"; readonly release: boolean }
     | { readonly kind: "move"; readonly channel: string; readonly pick: number }
-    | { readonly kind: "name" | "gate"; readonly pick: number }
+    | { readonly kind: "name" | "gate" | "try"; readonly pick: number }
+    | { readonly kind: "tried" }
     | { readonly kind: "rule"; readonly newest: number; readonly days: number }
     | { readonly kind: "wait"; readonly days: number };
   const pick = fc.nat(100);
@@ -80,7 +94,8 @@ describe("property: whatever is published, released, named and retired", () => {
       channel: fc.constantFrom("stable", "beta"),
       pick,
     }),
-    fc.record({ kind: fc.constantFrom("name" as const, "gate" as const), pick }),
+    fc.record({ kind: fc.constantFrom("name" as const, "gate" as const, "try" as const), pick }),
+    fc.record({ kind: fc.constant("tried" as const) }),
     fc.record({
       kind: fc.constant("rule" as const),
       newest: fc.integer({ min: 1, max: 5 }),
@@ -121,7 +136,27 @@ describe("property: whatever is published, released, named and retired", () => {
           return;
         case "publish":
           return this.publish(taken.release || this.newest === 0);
+        // While versions are tried on its devices, a channel stays where it is.
+        case "try": {
+          const control = (await store.channels.get(model, "stable"))!.version;
+          const version = v(chosen(taken.pick));
+          if (version === control || (await this.#isTrying())) return;
+          const number = (await store.rollouts.lastNumber(model)) + 1;
+          const spec = parseRolloutSpec({ arms: [{ name: "new", version }] });
+          const config = { spec, control, floorShare: 0 };
+          await this.#apply(await this.#deltasTo(version, "stable"), []);
+          await store.rollouts.insert(
+            exampleRollout(number, { config, state: initialRollout(config, this.now) }),
+          );
+          return;
+        }
+        case "tried": {
+          const [rollout] = await store.rollouts.underWay(model);
+          if (rollout !== undefined) await store.rollouts.update({ ...rollout, endedAt: this.now });
+          return;
+        }
         case "move": {
+          if (taken.channel === "stable" && (await this.#isTrying())) return;
           const version = chosen(taken.pick);
           const put = await this.#deltasTo(version, taken.channel);
           const moved = { model, name: taken.channel, version: v(version), releasedAt: this.now };
@@ -152,7 +187,12 @@ describe("property: whatever is published, released, named and retired", () => {
       }
     }
 
-    async publish(release: boolean): Promise<void> {
+    async #isTrying(): Promise<boolean> {
+      return (await this.store.rollouts.underWay(model)).length > 0;
+    }
+
+    async publish(asked: boolean): Promise<void> {
+      const release = asked && !(await this.#isTrying());
       const version = ++this.newest;
       this.now += 1_000;
       if (version === 1) await this.store.models.insert(exampleModel({ retention: this.#rule }));
@@ -181,7 +221,7 @@ describe("property: whatever is published, released, named and retired", () => {
         now: this.now,
         ...(next === undefined ? {} : { next }),
       });
-      const heads = (await this.store.channels.list(model)).map(({ version }) => version);
+      const heads = await offeredHeads(this.store, model);
       const paths = [...(await this.store.releases.targets()), ...put].map(({ path }) => path);
       return retiredPaths(paths, model, {
         kept: new Set(kept.keys()),
@@ -205,7 +245,7 @@ describe("property: whatever is published, released, named and retired", () => {
     async check(): Promise<void> {
       const paths = new Set((await this.store.releases.targets()).map(({ path }) => path));
       const offered = await this.offered();
-      const heads = (await this.store.channels.list(model)).map(({ version }) => version);
+      const heads = await offeredHeads(this.store, model);
       // Whole, from anywhere.
       for (const head of heads)
         for (const path of [weightsPath, int8WeightsPath]) expect(paths).toContain(path(model, head));
@@ -234,7 +274,7 @@ describe("property: whatever is published, released, named and retired", () => {
     return undefined;
   }
 
-  test("a device on a version that is still offered can go to what any channel points to", async () => {
+  test("a device on a version that is still offered can go to what any channel points to, and any rollout tries", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         const world = new World(await openSqlMetadataStore({ path: ":memory:" }));

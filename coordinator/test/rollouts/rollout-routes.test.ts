@@ -25,6 +25,8 @@ test("a rollout over HTTP: started, read, followed, promoted, and its version wi
   };
   const seen: RolloutView["state"][] = [];
   const events = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+
     onEvent: (event) => void (event.type === "rollout" && seen.push(event.data.state)),
   });
   try {

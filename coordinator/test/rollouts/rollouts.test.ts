@@ -1,7 +1,7 @@
 import { asModelVersion } from "@tributary/core";
 import { parseModelManifest, rolloutDevice, type RolloutView } from "@tributary/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { OPERATOR_BY_HTTP } from "../../src/audit/actors.ts";
+import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { codeOf } from "../../src/testing/index.ts";
 import { DIGITS, openRolloutsRoom, type RolloutsRoom, type Told } from "./rollouts-room.ts";
 

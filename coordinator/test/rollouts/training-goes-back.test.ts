@@ -1,6 +1,6 @@
 import { asModelVersion, asTaskName, silentLogger, systemEnv, type ModelVersion } from "@tributary/core";
 import { afterEach, expect, test, vi } from "vitest";
-import { OPERATOR_BY_HTTP } from "../../src/audit/actors.ts";
+import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { createRollouts, type Rollouts } from "../../src/rollouts/rollouts.ts";
 import { createSteadyNow } from "../../src/steady-time.ts";
 import { codeOf } from "../../src/testing/index.ts";

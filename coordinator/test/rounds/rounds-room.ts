@@ -12,6 +12,7 @@ import {
   type Env,
   type RoundId,
 } from "@tributary/core";
+import type { FastifyBaseLogger } from "fastify";
 import { build2nn, buildLinear } from "@tributary/onnx";
 import {
   CERTIFICATE_SCHEME,
@@ -34,10 +35,13 @@ import type { DeviceGateway } from "../../src/gateway/gateway-types.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp } from "../../src/http/app.ts";
 import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
+import { registerHttpTracing } from "../../src/observability/tracing/http-tracing.ts";
+import type { Tracing } from "../../src/observability/tracing/tracing.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
 import { createSteadyNow } from "../../src/steady-time.ts";
+import { guardFor } from "../operator.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
@@ -47,11 +51,17 @@ const population = asPopulationName("default");
 /** What an operator sends as `Authorization`. */
 export const OPERATOR = "Bearer operator";
 
+export type RoomOptions = Pick<CoordinatorConfig, "keepAggregates" | "strategies"> & {
+  /** Of the HTTP server. */
+  readonly logger?: FastifyBaseLogger;
+  readonly tracing?: Tracing;
+};
+
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(
   dataDir: string,
   overrides: Partial<Env> = {},
-  more: Pick<CoordinatorConfig, "keepAggregates" | "strategies"> = {},
+  { logger, tracing, ...more }: RoomOptions = {},
 ) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
@@ -61,15 +71,23 @@ export async function startRoom(
   const blobs = await openFolderBlobStore({ folder: join(dataDir, "blobs") });
   const bus = createInProcessBus(silentLogger);
   const access = createAccessPolicy(config);
+  const guard = guardFor({ operator: OPERATOR, anonymous: "viewer", store });
   const { app } = await createApp({
     config,
     access,
-    isOperator: (authorization) => authorization === OPERATOR,
+    guard,
     version: "0",
-    logStream: { write() {} },
+    ...(logger === undefined ? {} : { logger }),
   });
+  const tracer = tracing === undefined ? {} : { tracer: tracing.tracer };
+  if (tracing !== undefined) {
+    registerHttpTracing(app, {
+      ...tracing,
+      isOperator: ({ headers }) => headers.authorization === OPERATOR,
+    });
+  }
   const releases = await createReleases({ config, env, store });
-  const certificateLog = createCertificateLog({ env, store, releases, isOperator: () => false });
+  const certificateLog = createCertificateLog({ env, store, releases });
   const enrolment = await createEnrolment({ config, env, store, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
@@ -86,6 +104,8 @@ export async function startRoom(
     issuerPublicKey,
     certificateLog,
     dataDir,
+    ...tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -96,6 +116,7 @@ export async function startRoom(
     issuerPublicKey,
     store,
     bus,
+    ...tracer,
     handler: rounds.handler,
     training: () => rounds.training(),
     // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
@@ -106,7 +127,7 @@ export async function startRoom(
     store,
     clock: env.clock,
     maxBlobBytes: 1e9,
-    isOperator: () => false,
+    identify: guard.identify,
   });
   rounds.register(app);
   await rounds.start();
@@ -302,10 +323,7 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: (
-    env?: Partial<Env>,
-    more?: Pick<CoordinatorConfig, "keepAggregates" | "strategies">,
-  ) => Promise<Room & { readonly folder: string }>;
+  readonly open: (env?: Partial<Env>, more?: RoomOptions) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];

@@ -5,7 +5,10 @@ import { policiesApi, type PoliciesApi } from "./policies-api.ts";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AccessGrant,
   AliasView,
+  ApiTokenCreated,
+  ApiTokenView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -26,6 +29,9 @@ import type {
   MeasurementView,
   ModelCard,
   ModelView,
+  NewApiToken,
+  NewOperator,
+  OperatorView,
   PublicKeyBody,
   RefusalView,
   RetentionRule,
@@ -35,6 +41,8 @@ import type {
   RolloutView,
   ReproductionView,
   RoundView,
+  SessionView,
+  SignedInView,
   StatusView,
   SuspicionView,
   TaskActivityView,
@@ -51,8 +59,10 @@ import type {
 export interface ApiClientOptions {
   /** Where the coordinator is, e.g. `http://127.0.0.1:7700`. */
   readonly baseUrl: string | URL;
-  /** Operator token; only what changes something needs one. */
+  /** An operator's token; a page that signed in has its cookie instead. */
   readonly token?: string | undefined;
+  /** What a page that signed in sends with what it changes, of its session. */
+  readonly csrfToken?: string | undefined;
   readonly fetch?: typeof globalThis.fetch;
 }
 
@@ -243,6 +253,30 @@ export interface ApiClient extends AlertsApi, NotifyApi, PoliciesApi {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Who asks, and how one can sign in. */
+  session(options?: CallOptions): Promise<SessionView>;
+  /** Signs a page in: the cookie comes with the answer. */
+  signIn(name: string, password: string, options?: CallOptions): Promise<SessionView>;
+  signOut(options?: CallOptions): Promise<SessionView>;
+  /** Makes the first admin, with the code of the link that the coordinator printed. */
+  setUp(code: string, name: string, password: string, options?: CallOptions): Promise<SessionView>;
+  /** The accounts of operators, by name. */
+  operators(options?: CallOptions): Promise<readonly OperatorView[]>;
+  addOperator(operator: NewOperator, options?: CallOptions): Promise<OperatorView>;
+  /** Other roles, from the next request on. */
+  grantOperator(name: string, grants: readonly AccessGrant[], options?: CallOptions): Promise<OperatorView>;
+  /** Signs their browsers out. */
+  setOperatorPassword(name: string, password: string, options?: CallOptions): Promise<OperatorView>;
+  /** With their sessions and tokens. */
+  removeOperator(name: string, options?: CallOptions): Promise<readonly OperatorView[]>;
+  /** Tokens for programs, without the tokens themselves. */
+  apiTokens(options?: CallOptions): Promise<readonly ApiTokenView[]>;
+  /** The token is in this answer alone. */
+  createApiToken(token: NewApiToken, options?: CallOptions): Promise<ApiTokenCreated>;
+  revokeApiToken(id: string, options?: CallOptions): Promise<readonly ApiTokenView[]>;
+  /** The browsers that are signed in. */
+  operatorSessions(options?: CallOptions): Promise<readonly SignedInView[]>;
+  endOperatorSession(id: string, options?: CallOptions): Promise<readonly SignedInView[]>;
   /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
   resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
@@ -260,6 +294,12 @@ type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["ap
 type CardNotesBody =
   paths["/v1/models/{model}/card-notes"]["put"]["requestBody"]["content"]["application/json"];
 
+/** Likewise. */
+type NewOperatorBody = paths["/v1/operators"]["post"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type NewApiTokenBody = paths["/v1/api-tokens"]["post"]["requestBody"]["content"]["application/json"];
+
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
   readonly data?: Data;
@@ -274,6 +314,71 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     ...alertsApi(http, { json, answered }),
     ...notifyApi(http, { json, answered }),
     ...policiesApi(http, { json, answered }),
+    session: (call) => answered("GET /v1/session", call, () => http.GET("/v1/session", { ...json(call) })),
+    signIn: (name, password, call) =>
+      answered("POST /v1/session", call, () =>
+        http.POST("/v1/session", { body: { name, password }, ...json(call) }),
+      ),
+    signOut: (call) =>
+      answered("DELETE /v1/session", call, () => http.DELETE("/v1/session", { ...json(call) })),
+    setUp: (code, name, password, call) =>
+      answered("POST /v1/setup", call, () =>
+        http.POST("/v1/setup", { body: { code, name, password }, ...json(call) }),
+      ),
+    operators: async (call) =>
+      (await answered("GET /v1/operators", call, () => http.GET("/v1/operators", { ...json(call) })))
+        .operators,
+    addOperator: (operator, call) =>
+      answered("POST /v1/operators", call, () =>
+        http.POST("/v1/operators", { body: operator as NewOperatorBody, ...json(call) }),
+      ),
+    grantOperator: (operator, grants, call) =>
+      answered(`PUT /v1/operators/${operator}/grants`, call, () =>
+        http.PUT("/v1/operators/{operator}/grants", {
+          params: { path: { operator } },
+          body: { grants: [...grants] },
+          ...json(call),
+        }),
+      ),
+    setOperatorPassword: (operator, password, call) =>
+      answered(`PUT /v1/operators/${operator}/password`, call, () =>
+        http.PUT("/v1/operators/{operator}/password", {
+          params: { path: { operator } },
+          body: { password },
+          ...json(call),
+        }),
+      ),
+    removeOperator: async (operator, call) =>
+      (
+        await answered(`DELETE /v1/operators/${operator}`, call, () =>
+          http.DELETE("/v1/operators/{operator}", { params: { path: { operator } }, ...json(call) }),
+        )
+      ).operators,
+    apiTokens: async (call) =>
+      (await answered("GET /v1/api-tokens", call, () => http.GET("/v1/api-tokens", { ...json(call) })))
+        .tokens,
+    createApiToken: (token, call) =>
+      answered("POST /v1/api-tokens", call, () =>
+        http.POST("/v1/api-tokens", { body: token as NewApiTokenBody, ...json(call) }),
+      ),
+    revokeApiToken: async (token, call) =>
+      (
+        await answered(`DELETE /v1/api-tokens/${token}`, call, () =>
+          http.DELETE("/v1/api-tokens/{token}", { params: { path: { token } }, ...json(call) }),
+        )
+      ).tokens,
+    operatorSessions: async (call) =>
+      (
+        await answered("GET /v1/operator-sessions", call, () =>
+          http.GET("/v1/operator-sessions", { ...json(call) }),
+        )
+      ).sessions,
+    endOperatorSession: async (session, call) =>
+      (
+        await answered(`DELETE /v1/operator-sessions/${session}`, call, () =>
+          http.DELETE("/v1/operator-sessions/{session}", { params: { path: { session } }, ...json(call) }),
+        )
+      ).sessions,
     status: (call) => answered("GET /v1/status", call, () => http.GET("/v1/status", { ...json(call) })),
     models: async (call) =>
       (await answered("GET /v1/models", call, () => http.GET("/v1/models", { ...json(call) }))).models,
@@ -636,11 +741,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-function httpClient({ baseUrl, token, fetch }: ApiClientOptions): Client<paths> {
+function httpClient({ baseUrl, token, csrfToken, fetch }: ApiClientOptions): Client<paths> {
   return createFetchClient<paths>({
     baseUrl: new URL(baseUrl).href,
     ...(fetch === undefined ? {} : { fetch }),
-    ...(token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } }),
+    headers: {
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+      ...(csrfToken === undefined ? {} : { "Tributary-Csrf": csrfToken }),
+    },
   });
 }
 

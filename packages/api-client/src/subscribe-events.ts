@@ -21,6 +21,8 @@ export type StreamState =
 export interface SubscribeOptions {
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined;
+  /** As for `createApiClient`. */
+  readonly token?: string | undefined;
   /** Resume after this event; without it the stream begins with what happens next. */
   readonly lastEventId?: number | undefined;
   /** Called for each event, in order. What it throws is reported as uncaught and does not end the stream. */
@@ -95,6 +97,7 @@ export function subscribeEvents(baseUrl: string | URL, options: SubscribeOptions
     const signal = AbortSignal.any([closing.signal, connection.signal]);
     try {
       const headers = new Headers({ Accept: "text/event-stream" });
+      if (options.token !== undefined) headers.set("Authorization", `Bearer ${options.token}`);
       if (lastEventId !== undefined) headers.set("Last-Event-ID", String(lastEventId));
       const response = await send(url, { headers, signal, cache: "no-store" });
       const type = response.headers.get("content-type") ?? "";

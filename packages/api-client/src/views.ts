@@ -25,6 +25,24 @@ type Body<Path extends keyof paths> = paths[Path] extends {
   ? Frozen<Json>
   : never;
 
+/** Who asks, and how one can sign in. */
+export type SessionView = Answer<"/v1/session">;
+/** A role, of one model or (`*`) of all. */
+export type AccessGrant = OperatorView["grants"][number];
+/** An account. */
+export type OperatorView = Answer<"/v1/operators">["operators"][number];
+export type NewOperator = Body<"/v1/operators">;
+/** What a program signs in with, without the token itself. */
+export type ApiTokenView = Answer<"/v1/api-tokens">["tokens"][number];
+export type NewApiToken = Body<"/v1/api-tokens">;
+/** With the token itself, which is nowhere else. */
+export interface ApiTokenCreated {
+  readonly token: string;
+  readonly view: ApiTokenView;
+}
+/** A browser that is signed in. */
+export type SignedInView = Answer<"/v1/operator-sessions">["sessions"][number];
+
 /** Who signs a role of the release. */
 export type KeyRoleView = Answer<"/v1/keys">["roles"][number];
 export type PublicKeyBody = Answer<"/v1/keys/{role}/keys">["keys"][number];

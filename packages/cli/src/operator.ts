@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Option } from "commander";
+import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
+import { Option } from "commander";
 
 /** How a command reaches the coordinator as an operator. */
 export interface OperatorOptions {
@@ -19,25 +20,39 @@ export const dataDirOption = (): Option =>
 
 /** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. @throws `cli/not-logged-in` */
 export function operatorToken(options: OperatorOptions): string {
-  const fromEnvironment = process.env.TRIBUTARY_TOKEN;
-  if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
-  const file = join(options.dataDir, "operator-token");
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (cause) {
-    throw failure(
-      "cli/not-logged-in",
-      `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
-      { cause, detail: { file } },
-    );
-  }
+  const { token, file, cause } = findToken(options);
+  if (token !== undefined) return token;
+  throw failure(
+    "cli/not-logged-in",
+    `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
+    { cause, detail: { file } },
+  );
 }
 
-/** The operator token where there is one: for commands that say less without it. */
+/** The operator token where there is one: some coordinators let everyone read. */
 export function operatorTokenIfAny(options: OperatorOptions): string | undefined {
+  return findToken(options).token;
+}
+
+/** For what only reads. */
+export function readerApi(options: OperatorOptions): ApiClient {
+  return createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+}
+
+interface FoundToken {
+  readonly token?: string;
+  readonly file: string;
+  /** Why the file gave none. */
+  readonly cause?: unknown;
+}
+
+function findToken({ dataDir }: OperatorOptions): FoundToken {
+  const file = join(dataDir, "operator-token");
+  const fromEnvironment = process.env.TRIBUTARY_TOKEN;
+  if (fromEnvironment !== undefined && fromEnvironment !== "") return { token: fromEnvironment, file };
   try {
-    return operatorToken(options);
-  } catch {
-    return undefined;
+    return { token: readFileSync(file, "utf8").trim(), file };
+  } catch (cause) {
+    return { file, cause };
   }
 }

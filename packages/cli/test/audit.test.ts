@@ -70,10 +70,10 @@ test("records are listed newest first, and looked through by who, what and when"
   expect(await listed("--until", "2020-01-01")).toEqual([]);
   const [, pause] = (await audit("list", "--task", "learn", "--actor", "operator")).stdout.split("\n");
   expect(pause).toMatch(
-    /^ +\d+ {2}20\d\d-\S+Z {2}operator http {2}task\.pause {2,}model digits, task learn {2,}before running/,
+    /^ +\d+ {2}20\d\d-\S+Z {2}operator token {2}task\.pause {2,}model digits, task learn {2,}before running/,
   );
   expect(await audit("list", "--since", "soon")).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: /expected a time/ as never,
   });
   expect((await audit("list", "--action", "model.eat")).code).toBe(2);

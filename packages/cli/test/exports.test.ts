@@ -8,9 +8,12 @@ import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { build2nn, buildLinear, decodeModel, encodeModel, splitWeights } from "@tributary/onnx";
 import { parseExportedVersion, PROCESSING_KEY } from "@tributary/protocol";
 import { parametersToSafetensors } from "@tributary/tensor";
+import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { playRound, publishTask, rooms } from "../../../coordinator/test/rounds/rounds-room.ts";
 import { smallClassifier } from "../../../coordinator/test/rounds/small-classifier.ts";
+import { EXIT_CODES } from "../src/exit-codes.ts";
+import { OCI_SCHEMAS } from "./oci-schemas.ts";
 import { runMain } from "./run-main.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-exports-"));
@@ -163,6 +166,14 @@ describe("model export and import", () => {
         "org.opencontainers.image.version": "3",
       },
     });
+    for (const [document, schema] of [
+      [await json(out, "oci-layout"), OCI_SCHEMAS.layout],
+      [index, OCI_SCHEMAS.index],
+      [manifest, OCI_SCHEMAS.manifest],
+    ] as const) {
+      const ajv = new Ajv({ allErrors: true, strictTypes: false, strictRequired: false });
+      expect([ajv.validate(schema, document), ajv.errorsText()]).toEqual([true, "No errors"]);
+    }
     // The empty descriptor of image-spec 1.1, with its bytes beside it.
     expect(manifest.config).toEqual({
       mediaType: "application/vnd.oci.empty.v1+json",
@@ -254,7 +265,7 @@ utc_time_created: "${version!.createdAt.slice(0, -1).replace("T", " ")}"
     expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining("exists") });
     expect(await readdir(at("taken"))).toEqual([]);
     const unknown = await tributary("model", "export", "labelled", "99", "--out", at("none"));
-    expect(unknown.code).toBe(1);
+    expect(unknown.code).toBe(EXIT_CODES.notFound);
     // Nobody has asked for its files yet: what a coordinator has answered it may have in memory.
     await api.publishModel("lost", buildLinear({ seed: 5 }));
     const { weights } = await api.versionFiles("lost", 1);
@@ -437,7 +448,10 @@ describe("reproduce", () => {
 
   test("task reset asks before it does it, and says what the server optimizer goes on with", async () => {
     const asked = await tributary("task", "reset", "digits", "--to", "2");
-    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Say so with --yes") });
+    expect(asked).toMatchObject({
+      code: EXIT_CODES.misuse,
+      stderr: expect.stringContaining("Say so with --yes"),
+    });
     const done = await tributary("task", "reset", "digits", "--to", "2", "--yes");
     expect(done.stdout).toBe(
       "digits goes on from version 2 instead of 3: its server optimizer remembers what it did then; tributary task resume digits lets it run\n",

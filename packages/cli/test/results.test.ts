@@ -153,20 +153,20 @@ test("model release moves a channel, also back and by what a version is called",
       code: 0,
       stdout: "released digits 1 on stable\n",
     });
-    expect((await runMain("model", "health", "digits", "--url", url)).stdout).toMatch(/^no device tells/);
-    expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
+    expect((await runMain("model", "health", "digits", ...at)).stdout).toMatch(/^no device tells/);
+    expect((await runMain("model", "list", ...at)).stdout).toMatch(
       /version 1 of 2, newest 2 is not released/,
     );
     const of = async (...args: string[]) => (await runMain("model", ...args, ...at)).stdout;
     expect(await of("alias", "digits", "next", "2")).toBe("next of digits is 2\n");
     expect(await of("release", "digits", "next", "--channel", "beta")).toBe("released digits 2 on beta\n");
-    expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
+    expect((await runMain("model", "list", ...at)).stdout).toMatch(
       /stable {2}version 1 of 2, newest 2 is not released, beta 2, \d+ param/,
     );
-    const table = async (command: string) => (await runMain("model", command, "digits", "--url", url)).stdout;
+    const table = async (command: string) => (await runMain("model", command, "digits", ...at)).stdout;
     expect(await table("channels")).toMatch(/^channel +version +since\nstable +1 +20\S+\nbeta +2 +20\S+\n$/);
     expect(await table("aliases")).toMatch(/^alias +version +since\nchampion +1 +\S+\nnext +2 +\S+\n$/);
-    expect((await runMain("versions", "digits", "--url", url)).stdout).toMatch(
+    expect((await runMain("versions", "digits", ...at)).stdout).toMatch(
       /^ +2 +1 +operator +0 +0 +- +- +beta next\n +1 +- +operator/m,
     );
     expect(await of("card-notes", "digits", "--licence", "MIT", "--contact", "a@b.example")).toBe(
@@ -182,7 +182,7 @@ test("model release moves a channel, also back and by what a version is called",
     });
     expect((await runMain("model", "card-notes", "digits", ...at)).stderr).toMatch(/cli\/usage/);
     expect(await table("card")).toMatch(/^# digits, version 1\n[^]*- licence: MIT\n- a@b.example\n$/);
-    const json = await runMain("model", "card", "digits", "next", "--json", "--url", url);
+    const json = await runMain("model", "card", "digits", "next", "--json", ...at);
     expect(JSON.parse(json.stdout)).toMatchObject({ channels: ["beta"], version: { version: 2 } });
     expect(await of("retention", "digits", "--newest", "1", "--released-within-days", "3")).toBe(
       "the newest 1 versions stay, and what was released in the last 3 days; files of versions that left stay in the coordinator's folder\n" +

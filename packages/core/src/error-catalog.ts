@@ -349,7 +349,37 @@ export const ERROR_CATALOG = {
   },
   "identity/not-authorized": {
     status: 401,
-    publicMessage: "The operator token is missing or wrong.",
+    publicMessage: "Nobody is signed in, or the operator's token is wrong.",
+  },
+  "identity/forbidden": {
+    status: 403,
+    publicMessage: "Your role does not allow this.",
+    advice: "An admin of the coordinator gives roles, of one model or of all.",
+  },
+  "identity/sign-in-failed": {
+    status: 401,
+    publicMessage: "The name or the password is wrong.",
+  },
+  "identity/unknown-account": { status: 404, publicMessage: "There is no such operator." },
+  "identity/account-exists": { status: 409, publicMessage: "The name of the operator is taken." },
+  "identity/csrf": {
+    status: 403,
+    publicMessage: "The request did not come from the page that signed in; load the page again.",
+  },
+  "identity/invalid-setup-code": {
+    status: 403,
+    publicMessage: "The setup link was used already, or is too old.",
+    advice: "While there is no account, each start of the coordinator prints a new one.",
+  },
+  "identity/weak-password": {
+    status: 422,
+    publicMessage: "The password is not accepted.",
+    advice: "detail.problem says why.",
+  },
+  "identity/provider-refused": {
+    status: 502,
+    publicMessage: "Signing in at the identity provider did not work out.",
+    advice: "The coordinator's log says why.",
   },
   "identity/enrolment-failed": {
     status: 502,
@@ -1119,6 +1149,17 @@ export const ERROR_CATALOG = {
     advice: "Check --host and --port.",
   },
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
+  "coordinator/tracker-unreachable": {
+    status: 502,
+    publicMessage: "The tracking server does not answer.",
+    advice: "Check MLFLOW_TRACKING_URI; what it does not have yet is told when it answers.",
+  },
+  "coordinator/tracker-refused": {
+    status: 502,
+    publicMessage: "The tracking server refused what it was told.",
+    advice:
+      "detail.problem is its own code; check its token or user, and whether the experiment was deleted.",
+  },
 
   // notify
   "notify/host-refused": {

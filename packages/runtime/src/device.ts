@@ -25,6 +25,7 @@ import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust-limits.ts";
+import type { Fetch } from "./transport/requests.ts";
 import type { OpenSocket } from "./transport/socket.ts";
 import type { BlobHolds } from "./updater/blob-holds.ts";
 import type { SharedDownloads } from "./updater/shared-downloads.ts";
@@ -59,7 +60,7 @@ export interface DevicePorts {
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   /** How sockets are opened: asked for once, by devices that connect. */
   readonly openSocket: () => Promise<OpenSocket>;
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
   /** What others that share the store need of it. */

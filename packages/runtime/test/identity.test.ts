@@ -14,9 +14,11 @@ async function setUp(token: (device: TokenRequest) => Promise<string>) {
   const closing = new AbortController();
   let asked = 0;
   const tokens: string[] = [];
+  const { identity: store, needsExtractableKeys } = createMemoryStore();
   const identity = createIdentity({
-    store: createMemoryStore().identity,
-    extractableKeys: false,
+    store,
+    // As a browser's store has it.
+    extractableKeys: needsExtractableKeys,
     population: "default",
     env: { clock, random: systemRandom, log: silentLogger },
     closing: closing.signal,
@@ -43,7 +45,7 @@ async function setUp(token: (device: TokenRequest) => Promise<string>) {
     },
   });
   await identity.load();
-  return { identity, clock, closing, tokens, asked: () => asked };
+  return { identity, store, clock, closing, tokens, asked: () => asked };
 }
 
 test("a token that takes longer than the connection that wanted it serves the next one", async () => {
@@ -108,4 +110,13 @@ test("while a certificate still holds, an app's backend that is away does not ma
   await expect(identity.certificate()).rejects.toThrow("backend away");
   away = false;
   expect(await identity.certificate()).not.toBe(first);
+});
+
+test("the key of a device cannot be taken out of it, by whoever runs code in its page", async () => {
+  const { identity, store } = await setUp(async () => "token");
+  await identity.certificate();
+  const { keys } = (await store.read())!;
+  expect(keys.privateKey).toMatchObject({ extractable: false, usages: ["sign"] });
+  for (const format of ["pkcs8", "jwk"] as const)
+    await expect(crypto.subtle.exportKey(format, keys.privateKey)).rejects.toThrow(/extractable/i);
 });

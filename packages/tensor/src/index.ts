@@ -1,4 +1,4 @@
-export { applyDelta } from "./delta/apply-delta.ts";
+export { applyDelta, patchFile } from "./delta/apply-delta.ts";
 export { encodeDelta, type DeltaRegion } from "./delta/encode-delta.ts";
 export {
   applyQuantizedStep,

@@ -1,6 +1,7 @@
 import { seededRandom, TributaryError } from "@tributary/core";
 import {
   applyDelta,
+  patchFile,
   applyQuantizedStep,
   encodeDelta,
   parameterSet,
@@ -70,6 +71,29 @@ describe("a delta", () => {
         },
       ),
     );
+  });
+
+  test.each([
+    { moves: "hardly ever", share: 0.03, reach: 1 },
+    { moves: "by a little", share: 0.6, reach: 2 },
+    { moves: "by more", share: 0.9, reach: 7 },
+    { moves: "anywhere", share: 1, reach: 127 },
+  ])("of a plane that is decoded in pieces, whose values move $moves", ({ share, reach }) => {
+    const random = seededRandom(`pieces ${reach}`);
+    // Neither begins nor ends where a word or a group does.
+    const [begin, end] = [3, 3 + 4 * 3 * 12 * 1024 + 5];
+    const base = Uint8Array.from({ length: end + 2 }, () => Math.floor(random.next() * 256));
+    const step = (): number => {
+      // Some moves are larger than the rest, which few symbols stand for.
+      const most = random.next() < 0.001 ? 100 : reach;
+      return random.next() < share ? Math.round((2 * random.next() - 1) * most) : 0;
+    };
+    const next = base.map((value, i) => (i >= begin && i < end ? value + step() : value));
+    const delta = encodeDelta(base, next, [{ begin, end, elementBytes: 1 }])!;
+    const file = base.slice();
+    patchFile(file, delta);
+    expect(Buffer.compare(file, next)).toBe(0);
+    expect(Buffer.compare(applyDelta(base, delta), next)).toBe(0);
   });
 
   test("golden: its bytes", () => {

@@ -2,6 +2,8 @@ import { failure, TributaryError, type Clock } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
 import type { DelegationSearch } from "./delegation-search.ts";
+import { parseMetadata } from "./parse-metadata.ts";
+import { rememberedParser } from "./remembered-parser.ts";
 import { rememberedVerifier } from "./remembered-verifier.ts";
 import type {
   DelegatedRole,
@@ -12,7 +14,7 @@ import type {
   TargetsMetadata,
   TufRole,
 } from "./metadata.ts";
-import { TrustedSet } from "./trusted-set.ts";
+import { TrustedSet, type TrustedSetOptions } from "./trusted-set.ts";
 import { createVerifier, type SignatureVerifier, type VerifierOptions } from "./verify-key.ts";
 
 /**
@@ -80,7 +82,7 @@ export interface TufClient {
    * What those roles name that `find` would ask for a path, to look around. A name says nothing: what `find` answers for it does.
    * Throws as `find` does.
    */
-  namesBeside(path: string, options?: { readonly signal?: AbortSignal }): Promise<readonly string[]>;
+  namesBeside(path: string, options?: NamesOptions): Promise<readonly string[]>;
   /** Of the release that `target` answers from; 0 where there is none, or where `load` found that an update was cut off. */
   readonly timestampVersion: number;
   /** The `custom` field of that timestamp. */
@@ -91,8 +93,19 @@ export interface TufClient {
   readonly consistentSnapshot: boolean;
 }
 
+export interface NamesOptions {
+  readonly signal?: AbortSignal;
+  /** Whether the names of the roles asked so far are enough: then no more of them are asked. @defaultValue they never are */
+  readonly isEnough?: ((names: readonly string[]) => boolean) | undefined;
+}
+
+/** Only who searches delegations loads how. */
+let delegationSearch: typeof import("./delegation-search.ts") | undefined;
+const searching = async () => (delegationSearch ??= await import("./delegation-search.ts"));
+
 export function createTufClient(options: TufClientOptions): TufClient {
   const limits = resolveLimits(options.limits);
+  const parse = rememberedParser(parseMetadata);
   let verifier: Promise<SignatureVerifier> | undefined;
   let queue: Promise<unknown> = Promise.resolve();
   let current: Verified | undefined;
@@ -102,7 +115,7 @@ export function createTufClient(options: TufClientOptions): TufClient {
       signal?.throwIfAborted();
       const verify = await (verifier ??= createVerifier(options).then(rememberedVerifier));
       // 5.1: the time of the whole update is fixed here.
-      return run(new Update(options, limits, verify, options.clock.now(), signal));
+      return run(new Update(options, limits, { verify, parse, nowMs: options.clock.now() }, signal));
     });
     queue = turn.catch(() => undefined);
     return turn;
@@ -122,13 +135,12 @@ export function createTufClient(options: TufClientOptions): TufClient {
     find: (path, { signal } = {}) =>
       inTurn(async (update) => {
         const search = current && update.search(current);
-        // Only who searches delegations loads how.
-        return search && (await import("./delegation-search.ts")).searchTarget(search, path);
+        return search && (await searching()).searchTarget(search, path);
       }, signal),
-    namesBeside: (path, { signal } = {}) =>
+    namesBeside: (path, { signal, isEnough } = {}) =>
       inTurn(async (update) => {
         const search = current && update.search(current);
-        return search === undefined ? [] : (await import("./delegation-search.ts")).namesBeside(search, path);
+        return search === undefined ? [] : (await searching()).namesBeside(search, path, isEnough);
       }, signal),
     delegations: () => current?.set.targets?.delegations.roles ?? [],
     target: (path) => current?.set.targets?.targets.get(path),
@@ -161,21 +173,20 @@ interface Verified {
 class Update {
   readonly #options: TufClientOptions;
   readonly #limits: TufLimits;
-  readonly #verify: SignatureVerifier;
+  readonly #trust: TrustedSetOptions;
   readonly #nowMs: number;
   readonly #signal: AbortSignal | undefined;
 
   constructor(
     options: TufClientOptions,
     limits: TufLimits,
-    verify: SignatureVerifier,
-    nowMs: number,
+    trust: TrustedSetOptions,
     signal: AbortSignal | undefined,
   ) {
     this.#options = options;
     this.#limits = limits;
-    this.#verify = verify;
-    this.#nowMs = nowMs;
+    this.#trust = trust;
+    this.#nowMs = trust.nowMs;
     this.#signal = signal;
   }
 
@@ -235,7 +246,7 @@ class Update {
   }
 
   async #openRoot(bytes: Uint8Array): Promise<TrustedSet> {
-    return TrustedSet.create(bytes, { nowMs: this.#nowMs, verify: this.#verify });
+    return TrustedSet.create(bytes, this.#trust);
   }
 
   /** 5.3 */

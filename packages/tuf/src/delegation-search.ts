@@ -34,10 +34,20 @@ export async function searchTarget(search: DelegationSearch, path: string): Prom
   return undefined;
 }
 
-/** All that those roles name which would be asked for a path that none of them has. Throws as {@linkcode searchTarget} does. */
-export async function namesBeside(search: DelegationSearch, path: string): Promise<string[]> {
+/**
+ * All that those roles name which would be asked for a path that none of them has, until it is enough. Throws as
+ * {@linkcode searchTarget} does.
+ */
+export async function namesBeside(
+  search: DelegationSearch,
+  path: string,
+  isEnough?: (names: readonly string[]) => boolean,
+): Promise<string[]> {
   const names: string[] = [];
-  for await (const { targets } of askedRoles(search, path)) names.push(...targets.keys());
+  for await (const { targets } of askedRoles(search, path)) {
+    names.push(...targets.keys());
+    if (isEnough?.(names) === true) break;
+  }
   return names;
 }
 

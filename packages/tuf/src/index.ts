@@ -1,6 +1,7 @@
 export { canonicalJson } from "./canonical-json.ts";
 export {
   createTufClient,
+  type NamesOptions,
   type TufClient,
   type TufClientOptions,
   type TufFetcher,

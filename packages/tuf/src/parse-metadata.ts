@@ -26,6 +26,11 @@ const SHA256_HEX = /^[0-9a-f]{64}$/;
 const EXPIRES = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
 const SPEC_VERSION_1 = /^1\.\d{1,4}(?:\.\d{1,4})?$/;
 
+export type MetadataParser = <R extends TufRole>(
+  role: R,
+  bytes: Uint8Array,
+) => Promise<Envelope<MetadataByRole[R]>>;
+
 /**
  * Reads one metadata file of a given role. Nothing is verified yet.
  *

@@ -7,7 +7,7 @@ import type {
   TimestampMetadata,
   TufRole,
 } from "./metadata.ts";
-import { parseMetadata } from "./parse-metadata.ts";
+import { parseMetadata, type MetadataParser } from "./parse-metadata.ts";
 import type { SignatureVerifier } from "./verify-key.ts";
 import { byRoot, byTargets, countSignatures, requireThreshold } from "./verify-signatures.ts";
 
@@ -18,6 +18,8 @@ export interface TrustedSetOptions {
   /** The fixed update start time (spec 5.1), milliseconds since the epoch. */
   readonly nowMs: number;
   readonly verify: SignatureVerifier;
+  /** @defaultValue parseMetadata */
+  readonly parse?: MetadataParser;
 }
 
 /**
@@ -30,6 +32,7 @@ export interface TrustedSetOptions {
 export class TrustedSet {
   readonly #nowMs: number;
   readonly #verify: SignatureVerifier;
+  readonly #parse: MetadataParser;
   #root: RootMetadata;
   #timestamp: TimestampMetadata | undefined;
   #snapshot: SnapshotMetadata | undefined;
@@ -39,6 +42,7 @@ export class TrustedSet {
     this.#root = root;
     this.#nowMs = options.nowMs;
     this.#verify = options.verify;
+    this.#parse = options.parse ?? parseMetadata;
   }
 
   /**
@@ -46,7 +50,8 @@ export class TrustedSet {
    * from a good one; that it is *trusted* is the caller's word.
    */
   static async create(rootBytes: Uint8Array, options: TrustedSetOptions): Promise<TrustedSet> {
-    const file = await parseMetadata("root", rootBytes);
+    const { parse = parseMetadata } = options;
+    const file = await parse("root", rootBytes);
     await requireThreshold(byRoot(file.signed, "root"), file, options.verify, "5.2");
     return new TrustedSet(file.signed, options);
   }
@@ -66,14 +71,14 @@ export class TrustedSet {
 
   /** Whether this root's own keys signed another root file: then it continues this one, by however many versions. */
   async vouchesForRoot(bytes: Uint8Array): Promise<boolean> {
-    const file = await parseMetadata("root", bytes);
+    const file = await this.#parse("root", bytes);
     const { valid, threshold } = await countSignatures(byRoot(this.#root, "root"), file, this.#verify);
     return valid >= threshold;
   }
 
   /** Spec 5.3.4 to 5.3.7: the next root version. */
   async updateRoot(bytes: Uint8Array): Promise<Outcome> {
-    const file = await parseMetadata("root", bytes);
+    const file = await this.#parse("root", bytes);
     const current = this.#root;
     // 5.3.4: signed by a threshold of the old keys (1) and of the new ones (2).
     await requireThreshold(byRoot(current, "root"), file, this.#verify, "5.3.4");
@@ -97,14 +102,14 @@ export class TrustedSet {
 
   /** The timestamp in local storage: the baseline of 5.4.3, valid or expired. */
   async restoreTimestamp(bytes: Uint8Array): Promise<void> {
-    const file = await parseMetadata("timestamp", bytes);
+    const file = await this.#parse("timestamp", bytes);
     await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     this.#timestamp = file.signed;
   }
 
   /** Spec 5.4.2 to 5.4.4: a fetched timestamp. */
   async updateTimestamp(bytes: Uint8Array): Promise<Outcome> {
-    const file = await parseMetadata("timestamp", bytes);
+    const file = await this.#parse("timestamp", bytes);
     // 5.4.2: arbitrary software attack.
     await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     const trusted = this.#timestamp;
@@ -129,7 +134,7 @@ export class TrustedSet {
 
   /** The snapshot in local storage: the baseline of 5.5.5. It may be older than what the timestamp lists. */
   async restoreSnapshot(bytes: Uint8Array): Promise<void> {
-    const file = await parseMetadata("snapshot", bytes);
+    const file = await this.#parse("snapshot", bytes);
     await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3");
     this.#snapshot = file.signed;
   }
@@ -148,7 +153,7 @@ export class TrustedSet {
   async updateSnapshot(bytes: Uint8Array): Promise<void> {
     const listed = this.requireTimestamp().snapshot;
     await requireListedBytes("snapshot", "5.5.2", bytes, listed); // 5.5.2: mix-and-match
-    const file = await parseMetadata("snapshot", bytes);
+    const file = await this.#parse("snapshot", bytes);
     await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3"); // 5.5.3
     // 5.5.4: the version that the timestamp lists.
     if (file.signed.version !== listed.version) {
@@ -167,7 +172,7 @@ export class TrustedSet {
 
   /** Targets in local storage as what is installed: signed by the targets keys, of any version and age. */
   async restoreInstalledTargets(bytes: Uint8Array): Promise<void> {
-    const file = await parseMetadata("targets", bytes);
+    const file = await this.#parse("targets", bytes);
     await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3");
     this.#targets = file.signed;
   }
@@ -184,7 +189,7 @@ export class TrustedSet {
   async updateTargets(bytes: Uint8Array): Promise<void> {
     const listed = this.listedTargets();
     await requireListedBytes("targets", "5.6.2", bytes, listed); // 5.6.2: mix-and-match
-    const file = await parseMetadata("targets", bytes);
+    const file = await this.#parse("targets", bytes);
     await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3"); // 5.6.3
     // 5.6.4: the version that the snapshot lists, which 5.5.5 has held against rollback.
     if (file.signed.version !== listed.version) {
@@ -209,7 +214,7 @@ export class TrustedSet {
   ): Promise<TargetsMetadata> {
     const listed = this.listedTargets(name);
     await requireListedBytes(name, "5.6.2", bytes, listed);
-    const file = await parseMetadata("targets", bytes);
+    const file = await this.#parse("targets", bytes);
     await requireThreshold(byTargets(delegator.name, delegator.targets, name), file, this.#verify, "5.6.3");
     if (file.signed.version !== listed.version) {
       throw wrongVersion(name, "5.6.4", listed.version, file.signed.version);

@@ -1,5 +1,6 @@
+import { platformEd25519 } from "#platform-ed25519";
 import { decodeHex } from "@tributary/core";
-import { detectEd25519, platformSubtle, type Ed25519 } from "./ed25519.ts";
+import { platformSubtle, type Ed25519 } from "./ed25519.ts";
 import type { TufKey } from "./metadata.ts";
 
 /** Decides one signature of one key. False for key types it does not know and for bad bytes; never throws. */
@@ -22,7 +23,7 @@ const KEY_TYPES: Readonly<Record<string, readonly string[]>> = {
 /** The spec's three schemes (4.2): Ed25519, ECDSA P-256 and RSA-PSS with SHA-256. */
 export async function createVerifier(options: VerifierOptions = {}): Promise<SignatureVerifier> {
   const { subtle = platformSubtle() } = options;
-  const ed25519 = options.ed25519 ?? (await detectEd25519(subtle));
+  const ed25519 = options.ed25519 ?? (await platformEd25519(subtle));
   return async (key, signature, message) => {
     if (!KEY_TYPES[key.scheme]?.includes(key.keyType)) return false;
     try {

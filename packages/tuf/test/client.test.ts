@@ -67,6 +67,37 @@ describe("refresh", () => {
     expect(device.client.target("b")?.custom).toEqual({ tier: 2 });
   });
 
+  test("what a refresh has verified the next does not verify again", async () => {
+    const repository = await Repository.create();
+    const { store, clock } = deviceOf(repository);
+    const noble = await nobleEd25519();
+    let verified = 0;
+    const client = createTufClient({
+      trustedRoot: repository.files.get("1.root.json")!,
+      store,
+      fetcher: repository.fetcher(),
+      clock,
+      ed25519: { ...noble, verify: (...given) => ((verified += 1), noble.verify(...given)) },
+    });
+    await client.refresh();
+    expect(verified).toBe(4);
+    await client.refresh();
+    await client.refresh();
+    expect(verified).toBe(4);
+    // Of a new release the root is known.
+    await repository.publish([targetOf("a")]);
+    await client.refresh();
+    expect([verified, client.target("a")]).toEqual([7, targetOf("a")]);
+    // The same signatures under other bytes are none.
+    const bytes = store.files.get("timestamp")!;
+    store.files.set(
+      "timestamp",
+      bytes.map((byte, i) => (i === bytes.length - 2 ? byte ^ 1 : byte)),
+    );
+    await client.refresh();
+    expect(store.files.get("timestamp")).toEqual(repository.files.get("timestamp.json"));
+  });
+
   test("nothing new costs two requests, also after a restart", async () => {
     const repository = await Repository.create();
     const device = deviceOf(repository);

@@ -319,6 +319,11 @@ test("what was verified is found without network after a restart, expired or not
   expect(first.delegations().map(({ name }) => name)).toEqual(["digits"]);
   expect(await first.namesBeside("models/digits/any")).toEqual(["models/digits/1", "models/digits/2"]);
   expect(await first.namesBeside("models/texts/any")).toEqual([]);
+  // The top-level targets name something else: with that, nobody else is asked.
+  const asked: (readonly string[])[] = [];
+  const isEnough = (names: readonly string[]): boolean => asked.push(names) > 0;
+  expect(await first.namesBeside("models/digits/any", { isEnough })).toEqual(asked[0]);
+  expect(asked).toHaveLength(1);
   const clock = createVirtualClock({ startMs: START_MS + 400 * DAY_MS });
   const { client } = deviceOf(repository, { store, clock });
   repository.files.clear();

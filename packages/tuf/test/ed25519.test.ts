@@ -1,6 +1,7 @@
 import { decodeHex } from "@tributary/core";
 import { describe, expect, test } from "vitest";
 import { detectEd25519, nobleEd25519, webCryptoEd25519, type Ed25519 } from "../src/index.ts";
+import { platformEd25519 } from "../src/platform-ed25519/node.ts";
 import { publishedData } from "./published-data.ts";
 
 const read = publishedData("wycheproof");
@@ -8,6 +9,7 @@ const subtle = globalThis.crypto.subtle;
 const implementations: [string, () => Promise<Ed25519>][] = [
   ["webcrypto", () => Promise.resolve(webCryptoEd25519(subtle))],
   ["noble", nobleEd25519],
+  ["node", platformEd25519],
 ];
 
 interface Wycheproof {
@@ -16,6 +18,20 @@ interface Wycheproof {
     tests: { tcId: number; comment: string; msg: string; sig: string; result: "valid" | "invalid" }[];
   }[];
 }
+
+test("Node verifies by its own signatures, and leaves large messages to WebCrypto", async () => {
+  const ed25519 = await platformEd25519();
+  expect(ed25519.name).toBe("node");
+  const { publicKey, sign } = await ed25519.keyPair(new Uint8Array(32).fill(1));
+  for (const length of [64 * 1024, 64 * 1024 + 1]) {
+    const message = new Uint8Array(length).fill(2);
+    const signature = await sign(message);
+    expect(await ed25519.verify(publicKey, signature, message)).toBe(true);
+    expect(await ed25519.verify(publicKey, signature, message.fill(3))).toBe(false);
+  }
+  // Who does without WebCrypto does without Node's too.
+  expect((await platformEd25519(null)).name).toBe("noble");
+});
 
 describe.each(implementations)("Ed25519 by %s", (_name, open) => {
   test("RFC 8032, 7.1, test 1: signs and verifies the empty message", async () => {

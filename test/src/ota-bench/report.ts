@@ -9,11 +9,17 @@ type Figures = Readonly<Record<string, number>>;
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /** Medians over the bases: of the CNN under the names that are asked for, of the others with theirs before. */
-export function sizeFigures(kind: Kind, all: readonly ReleaseSizes[]): Figures {
+export function sizeFigures(
+  kind: Kind,
+  all: readonly ReleaseSizes[],
+  accuracies: readonly number[],
+): Figures {
   const name = (figure: string): string =>
     kind === "cnn" ? figure : `${kind}${figure[0]!.toUpperCase()}${figure.slice(1)}`;
   const figures: Record<string, number> = {};
   const [{ float32, int8 }] = all as [ReleaseSizes];
+  figures[name("bases")] = all.length;
+  figures[name("leastBaseAccuracy")] = Math.min(...accuracies);
   figures[name("float32Bytes")] = float32.bytes;
   figures[name("float32Gzip")] = float32.gzip;
   figures[name("float32Brotli")] = float32.brotli;
@@ -74,6 +80,7 @@ export function fleetFigures({ adoptions, ...times }: FleetAdoption): Figures {
 }
 
 const BOUNDS: readonly { readonly figure: string; readonly atLeast?: number; readonly atMost?: number }[] = [
+  { figure: "leastBaseAccuracy", atLeast: 0.95 },
   { figure: "deltaRatio1", atMost: 0.025 },
   { figure: "deltaRatio5", atMost: 0.05 },
   { figure: "trainDeltaRatio1", atMost: 0.2 },

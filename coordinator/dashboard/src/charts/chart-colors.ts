@@ -13,27 +13,32 @@ export interface ChartColors {
   readonly font: string;
 }
 
-export function chartColors(): ChartColors {
+/** Colours as a canvas takes them: `var(--line)`, and what is made of such, as they are on the page now. */
+export function readColors(...colors: readonly string[]): string[] {
   const probe = document.createElement("i");
   probe.hidden = true;
   document.body.append(probe);
   // A custom property says `light-dark(…)`; a colour that uses it is the one or the other.
-  const read = (name: string): string => {
-    probe.style.color = `var(${name})`;
+  const read = colors.map((color) => {
+    probe.style.color = color;
     return getComputedStyle(probe).color;
-  };
-  const colors = {
-    text: read("--ink-soft"),
-    grid: read("--line"),
-    heldOut: read("--series-1"),
-    heldOutFill: read("--series-1-fill"),
-    band: read("--series-1-band"),
-    training: read("--series-2"),
-    surface: read("--surface"),
-    font: `12px ${getComputedStyle(document.documentElement).getPropertyValue("--font").trim()}`,
-  };
+  });
   probe.remove();
-  return colors;
+  return read;
+}
+
+export function chartColors(): ChartColors {
+  const [text, grid, heldOut, heldOutFill, band, training, surface] = readColors(
+    "var(--ink-soft)",
+    "var(--line)",
+    "var(--series-1)",
+    "var(--series-1-fill)",
+    "var(--series-1-band)",
+    "var(--series-2)",
+    "var(--surface)",
+  ) as [string, string, string, string, string, string, string];
+  const font = `12px ${getComputedStyle(document.documentElement).getPropertyValue("--font").trim()}`;
+  return { text, grid, heldOut, heldOutFill, band, training, surface, font };
 }
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");

@@ -1,5 +1,6 @@
 import {
   createApiClient,
+  TributaryError,
   type ApiClient,
   type AuditFilter,
   type AuditView,
@@ -7,10 +8,11 @@ import {
   type RolloutView,
   type VersionView,
 } from "@tributary/api-client";
+import type { Session } from "./session.ts";
 
-/** What the page does in the operator's name. The token is asked for once, and lives as long as the page. */
+/** What the page does in the name of who is signed in, or, where one may look without, of a token that is asked for once. */
 export interface Operator {
-  /** Whether a token was accepted before. */
+  /** Whether somebody is signed in, or a token was accepted before. */
   readonly known: boolean;
   /** Does something by the API. @param token needed until one was accepted */
   run<Answer>(call: (api: ApiClient) => Promise<Answer>, token?: string): Promise<Answer>;
@@ -26,12 +28,22 @@ export interface Operator {
   ): Promise<RolloutView>;
 }
 
-export function createOperator(baseUrl: string): Operator {
+export function createOperator(baseUrl: string, session?: Session): Operator {
   let accepted: string | undefined;
+  const signedIn = (): boolean => {
+    const kind = session?.current?.principal?.kind;
+    return kind !== undefined && kind !== "anonymous";
+  };
+  /** A session may have ended: what is refused asks who it is. */
+  const asked = async (error: unknown): Promise<never> => {
+    if (TributaryError.is(error) && error.code === "identity/not-authorized") await session?.refresh();
+    throw error;
+  };
   const withToken = async <T>(
     token: string | undefined,
     call: (api: ApiClient) => Promise<T>,
   ): Promise<T> => {
+    if (session !== undefined && signedIn()) return call(session.api()).catch(asked);
     try {
       const answer = await call(createApiClient({ baseUrl, token }));
       accepted = token;
@@ -43,7 +55,7 @@ export function createOperator(baseUrl: string): Operator {
   };
   return {
     get known() {
-      return accepted !== undefined;
+      return signedIn() || accepted !== undefined;
     },
     run: (call, token = accepted) => withToken(token, call),
     release: (model, version, token = accepted) =>

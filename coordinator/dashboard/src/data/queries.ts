@@ -4,6 +4,12 @@ import {
   type AlertView,
   type ApiClient,
   type BufferView,
+  type DeviceDetailView,
+  type DeviceFilter,
+  type DevicePage,
+  type FleetHistoryOptions,
+  type FleetHistoryView,
+  type FleetView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
@@ -24,7 +30,15 @@ import {
   type VersionView,
   type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { type InfiniteData, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  keepPreviousData,
+  QueryCache,
+  QueryClient,
+  type QueryKey,
+  queryOptions,
+} from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
@@ -47,6 +61,8 @@ export const PAGE_SIZE = 200;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
+/** Counting a fleet reads it whole. */
+const FLEET_EVERY_MS = 15_000;
 /** Devices tell of themselves once an hour. */
 const HEALTH_EVERY_MS = 60_000;
 
@@ -95,6 +111,13 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** Devices by what they have in common; no event tells of them. */
+  fleet(population: string | undefined): ReturnType<typeof queryOptions<FleetView, Error>>;
+  /** Check-ins and versions, hour by hour. */
+  fleetHistory(of: FleetHistoryOptions): ReturnType<typeof queryOptions<FleetHistoryView, Error>>;
+  /** Page by page. */
+  devices(filter: DeviceFilter): ReturnType<typeof devicePages>;
+  device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** What fires first, and what has resolved; with how many of each. */
@@ -111,6 +134,18 @@ export interface Queries {
 export interface AlertsAnswer {
   readonly alerts: readonly AlertView[];
   readonly counts: AlertCounts;
+}
+
+function devicePages(api: ApiClient, filter: DeviceFilter) {
+  return infiniteQueryOptions({
+    queryKey: ["fleet", "devices", filter],
+    queryFn: ({ pageParam, signal }) =>
+      api.devices({ ...filter, ...(pageParam === null ? {} : { cursor: pageParam }) }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: DevicePage) => last.next,
+    placeholderData: keepPreviousData,
+    staleTime: FLEET_EVERY_MS,
+  });
 }
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
@@ -252,6 +287,25 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
+    fleet: (population) =>
+      queryOptions<FleetView>({
+        queryKey: ["fleet", "counts", population ?? null],
+        queryFn: ({ signal }) => api.fleet({ population, signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
+    fleetHistory: (of) =>
+      queryOptions<FleetHistoryView>({
+        queryKey: ["fleet", "history", of],
+        queryFn: ({ signal }) => api.fleetHistory({ ...of, signal }),
+        refetchInterval: HEALTH_EVERY_MS,
+      }),
+    devices: (filter) => devicePages(api, filter),
+    device: (id) =>
+      queryOptions<DeviceDetailView>({
+        queryKey: ["fleet", "device", id],
+        queryFn: ({ signal }) => api.device(id, { signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
     card: (model, version) =>
       queryOptions<ModelCard>({
         queryKey: ["card", model, version],
@@ -356,8 +410,9 @@ function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Da
 }
 
 /** No polling and no reading again by itself: the event stream says when something changed. */
-export function createQueryClient(): QueryClient {
+export function createQueryClient(onError: (error: Error) => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: Infinity,

@@ -4,7 +4,7 @@ import type { AuditRecordView } from "@tributary/api-client";
 export function auditActor(actor: AuditRecordView["actor"]): string {
   switch (actor.kind) {
     case "operator":
-      return VIA[actor.via];
+      return actor.name === undefined ? VIA[actor.via] : `by ${actor.name}`;
     case "coordinator":
       return ["by itself", ...causes(actor)].join(", ");
     case "device":

@@ -21,6 +21,7 @@ import { usePageChange } from "./use-page-change.ts";
 import { useShortcuts } from "./use-shortcuts.ts";
 import { ViewMenu } from "./view-menu.tsx";
 import { Vitals } from "./vitals.tsx";
+import { WhoAmI } from "./who-am-i.tsx";
 
 /** What stands around every page: the ways to the others, where this one is, how the coordinator fares, and notices. */
 export function Frame(): ReactNode {
@@ -55,6 +56,7 @@ export function Frame(): ReactNode {
                 <Breadcrumbs title={title} />
                 <Vitals />
                 <AlertBell />
+                <WhoAmI />
                 <ViewMenu onHelp={() => setHelp(true)} />
               </header>
               <ConnectionBanner />

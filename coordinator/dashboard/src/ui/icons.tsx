@@ -231,11 +231,3 @@ export function ArrowIcon(): ReactNode {
     </Icon>
   );
 }
-
-export function BellIcon(): ReactNode {
-  return (
-    <Icon>
-      <path d="M4 11.5V7a4 4 0 0 1 8 0v4.5l1 1H3zM6.8 13.8a1.3 1.3 0 0 0 2.4 0" />
-    </Icon>
-  );
-}

@@ -1,6 +1,8 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import { alertRuleRepository } from "./repositories/alert-rules.ts";
 import { alertRepository } from "./repositories/alerts.ts";
+import { accountRepository } from "./repositories/accounts.ts";
+import { apiTokenRepository } from "./repositories/api-tokens.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { aliasRepository } from "./repositories/aliases.ts";
@@ -23,6 +25,7 @@ import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
 import { silenceRepository } from "./repositories/silences.ts";
+import { sessionRepository } from "./repositories/sessions.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
@@ -66,6 +69,9 @@ export function repositories(db: Db): MetadataRepositories {
     idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
+    accounts: accountRepository(db),
+    sessions: sessionRepository(db),
+    apiTokens: apiTokenRepository(db),
     settings: settingsRepository(db),
   };
 }

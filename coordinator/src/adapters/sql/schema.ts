@@ -9,6 +9,7 @@ import type {
 } from "@tributary/core";
 import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
+import type { ApiTokenRecord, SessionRecord } from "../../ports/access-records.ts";
 import type {
   AlertRecord,
   AliasRecord,
@@ -383,6 +384,24 @@ export type PolicyDecisionsTable = {
     : PolicyDecisionRecord[Column];
 } & { id: Generated<number> };
 
+export interface AccountsTable {
+  name: string;
+  password: string;
+  grants: JsonText;
+  createdAt: number;
+  passwordChangedAt: number;
+}
+
+export type SessionsTable = {
+  -readonly [Column in keyof SessionRecord]: Column extends "grants"
+    ? JsonText | null
+    : SessionRecord[Column];
+};
+
+export type ApiTokensTable = {
+  -readonly [Column in keyof ApiTokenRecord]: Column extends "grants" ? JsonText : ApiTokenRecord[Column];
+};
+
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -429,5 +448,8 @@ export interface Database {
   idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
+  accounts: AccountsTable;
+  sessions: SessionsTable;
+  apiTokens: ApiTokensTable;
   settings: SettingsTable;
 }

@@ -126,6 +126,15 @@ class SqlMetadataStore implements MetadataStore {
   get events() {
     return this.#repositories().events;
   }
+  get accounts() {
+    return this.#repositories().accounts;
+  }
+  get sessions() {
+    return this.#repositories().sessions;
+  }
+  get apiTokens() {
+    return this.#repositories().apiTokens;
+  }
   get settings() {
     return this.#repositories().settings;
   }

@@ -1,7 +1,7 @@
 import type { RouteOptions } from "fastify";
+import { routeAccess } from "../../access/route-access.ts";
 import type { Json } from "./openapi.ts";
 
-const SAFE_METHODS = new Set(["GET", "HEAD"]);
 const OPERATOR = [{ operator: [] }];
 
 interface RouteSchema {
@@ -62,10 +62,8 @@ function schemaOf(type: string): Json {
 }
 
 function securityOf({ method, config }: RouteOptions, { security }: RouteSchema): RouteSchema["security"] {
-  const safe = [method].flat().every((each) => SAFE_METHODS.has(each));
-  const { audience = "operator" } = config ?? {};
-  if (audience === "device") return security ?? [];
-  return safe ? (security ?? []) : OPERATOR;
+  const { audience } = routeAccess({ ...(config && { config }) }, String([method].flat()[0]));
+  return audience === "operator" ? OPERATOR : (security ?? []);
 }
 
 /** The rest of a path is `*` to the router, which no document can name. */

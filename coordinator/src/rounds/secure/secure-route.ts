@@ -52,6 +52,7 @@ export function registerSecureRoutes(app: App, { clock, access, findRun }: Secur
   app.get(
     "/v1/secure/:roundId/:step/:member",
     {
+      config: { audience: "device" },
       schema: {
         summary: "What a member of a secure cohort needs for a step",
         tags: ["bulk"],

@@ -1,7 +1,8 @@
 import { failure, type Clock, type Logger, type SecureRandom, type TaskName } from "@tributary/core";
 import { DeviceIdSchema, SuspicionList, SuspicionView, TaskNameSchema } from "@tributary/protocol";
 import Type from "typebox";
-import { auditedDevice, OPERATOR_BY_HTTP } from "../../audit/actors.ts";
+import { actorOf } from "../../access/principal.ts";
+import { auditedDevice } from "../../audit/actors.ts";
 import type { App } from "../../http/app.ts";
 import type { Bus } from "../../ports/bus.ts";
 import type { MetadataStore } from "../../ports/metadata-store.ts";
@@ -57,7 +58,8 @@ export function registerSuspicionRoutes(
         response: { 200: SuspicionView },
       },
     },
-    async ({ params: { task, device } }) => {
+    async (request) => {
+      const { task, device } = request.params;
       await requireTask(task);
       const at = clock.now();
       const { record, events } = await store.transaction(async (tx) => {
@@ -72,7 +74,7 @@ export function registerSuspicionRoutes(
         await tx.audit.append(
           [
             {
-              actor: OPERATOR_BY_HTTP,
+              actor: actorOf(request),
               action: "device.release",
               object: { task, device: await auditedDevice(tx.audit, device, random) },
               detail: { was: found.state, points: found.points },

@@ -189,6 +189,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and how one can sign in */
+        get: operations["getSession"];
+        put?: never;
+        /** Sign in: a cookie comes with the answer */
+        post: operations["postSession"];
+        /** Sign out */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the first admin, with the code of the link that the first start printed */
+        post: operations["postSetup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give oneself another password: other browsers are signed out */
+        put: operations["putSessionPassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The browsers that are signed in: one's own, or, for admins, all */
+        get: operations["getOperatorSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator-sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Sign a browser out */
+        delete: operations["deleteOperatorSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts of operators */
+        get: operations["getOperators"];
+        put?: never;
+        /** Add an operator */
+        post: operations["postOperators"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an operator other roles, from the next request on */
+        put: operations["putOperatorGrants"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an operator another password: their browsers are signed out */
+        put: operations["putOperatorPassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an operator, with their sessions and tokens */
+        delete: operations["deleteOperator"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens for programs, without the tokens themselves */
+        get: operations["getApiTokens"];
+        put?: never;
+        /** Make a token for a program: it is in this answer, and nowhere else afterwards */
+        post: operations["postApiTokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-tokens/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token */
+        delete: operations["deleteApiToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -925,6 +1116,252 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts: what fires first, then what is pending, then what has resolved, the newest first */
+        get: operations["getAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}/acknowledgement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that somebody has seen an alert that fires: it is not told again */
+        post: operations["postAlertAcknowledgement"];
+        /** Take an acknowledgement back */
+        delete: operations["deleteAlertAcknowledgement"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences: those that have not ended first */
+        get: operations["getAlertSilences"];
+        put?: never;
+        /** Tell nobody of alerts that match, for a time; they are seen all the same */
+        post: operations["postAlertSilences"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences/{silence}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a silence now */
+        delete: operations["deleteAlertSilence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alert rules: those that are built in, as operators have them, and their own */
+        get: operations["getAlertRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert rule */
+        get: operations["getAlertRule"];
+        /** Add an alert rule, or change one; what its document leaves out is as by default */
+        put: operations["putAlertRule"];
+        post?: never;
+        /** Remove a rule of one's own; one that is built in is again as it was */
+        delete: operations["deleteAlertRule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Policies, by name, with whether each may decide now */
+        get: operations["getPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/{policy}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One policy */
+        get: operations["getPolicy"];
+        /** Add a policy, or change one; "enabled": false stops it at once */
+        put: operations["putPolicy"];
+        post?: never;
+        /** Remove a policy; what it decided stays */
+        delete: operations["deletePolicy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What policies decided, newest first, with the evidence */
+        get: operations["getPolicyDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where alerts are told, and how that goes; what is secret is only named */
+        get: operations["getNotificationChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One notification channel */
+        get: operations["getNotificationChannel"];
+        /** Add a notification channel, or change one; a secret that is stored stays by {"stored": true} */
+        put: operations["putNotificationChannel"];
+        post?: never;
+        /** Remove a notification channel: what waits to be told there is dropped */
+        delete: operations["deleteNotificationChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a notification that says it is a test, once, and say what became of it */
+        post: operations["postNotificationChannelTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was told there and what waits to be, newest first */
+        get: operations["getNotificationChannelDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -1169,6 +1606,209 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AccessGrant: {
+            /** @description A model's name, or * for all models and what belongs to none */
+            model: "*" | string;
+            /**
+             * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "admin" | "auditor";
+        };
+        AlertAcknowledge: {
+            /** @description Who has seen it */
+            by?: string;
+            /** @default  */
+            comment: string;
+        };
+        AlertAcknowledgement: {
+            by: string;
+            comment: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        AlertCounts: {
+            firing: number;
+            /** @description Of those that fire */
+            critical: number;
+            pending: number;
+            /** @description Of those that fire, neither acknowledged nor silenced */
+            unacknowledged: number;
+        };
+        AlertList: {
+            alerts: components["schemas"]["AlertView"][];
+            counts: components["schemas"]["AlertCounts"];
+        };
+        AlertRule: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice: string;
+        };
+        AlertRuleList: {
+            rules: components["schemas"]["AlertRuleView"][];
+        };
+        AlertRuleView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice: string;
+            /**
+             * @description changed: one that is built in, as an operator has it
+             * @enum {string}
+             */
+            origin: "built-in" | "changed" | "own";
+            appliedThreshold: number | null;
+            /** @description Of the threshold */
+            unit: string | null;
+            /** @description What its kind looks at */
+            watches: string;
+            /** @enum {string} */
+            state: "disabled" | "quiet" | "pending" | "firing";
+            /** @description When it was last looked at */
+            checkedAt: string | null;
+            /** @description Why it could not be looked at; null: it could */
+            problem: string | null;
+        };
+        AlertSubject: {
+            model?: string;
+            version?: number;
+            task?: string;
+            channel?: string;
+            rollout?: string;
+            metric?: string;
+            role?: string;
+            code?: string;
+        };
+        AlertView: {
+            id: number;
+            rule: string;
+            /** @enum {string} */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /** @enum {string} */
+            severity: "info" | "warning" | "critical";
+            /** @enum {string} */
+            state: "pending" | "firing" | "resolved";
+            subject: components["schemas"]["AlertSubject"];
+            /** @description What was found, in the unit of the threshold */
+            value: number | null;
+            threshold: number | null;
+            /** @description One sentence: what is wrong */
+            summary: string;
+            /** @description One sentence: what to do */
+            advice: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            pendingSince: string;
+            firingSince: string | null;
+            resolvedAt: string | null;
+            acknowledgement: components["schemas"]["AlertAcknowledgement"] | null;
+            /** @description Null: no silence holds for it now */
+            silencedUntil: string | null;
+            /** @description When its last notification was sent off */
+            toldAt: string | null;
+        };
         AliasList: {
             aliases: components["schemas"]["AliasView"][];
         };
@@ -1185,20 +1825,43 @@ export interface components {
              */
             movedAt: string;
         };
+        ApiTokenCreated: {
+            token: string;
+            view: components["schemas"]["ApiTokenView"];
+        };
+        ApiTokenList: {
+            tokens: components["schemas"]["ApiTokenView"][];
+        };
+        ApiTokenView: {
+            id: string;
+            label: string;
+            grants: components["schemas"]["AccessGrant"][];
+            account: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            expiresAt: string | null;
+            usedAt: string | null;
+        };
         AuditActor: {
             /** @constant */
             kind: "operator";
             /**
-             * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+             * @description http: signed in, or with a token; files: who can write the data directory; process: who runs the coordinator
              * @enum {string}
              */
             via: "http" | "files" | "process";
+            /** @description As whom they signed in, by http */
+            name?: string;
         } | {
             /** @constant */
             kind: "coordinator";
             task?: string;
             round?: string;
             rollout?: string;
+            policy?: string;
         } | {
             /** @constant */
             kind: "device";
@@ -1228,6 +1891,12 @@ export interface components {
             channel?: string;
             alias?: string;
             rollout?: string;
+            /** @description Of alerts */
+            rule?: string;
+            alert?: number;
+            policy?: string;
+            notificationChannel?: string;
+            silence?: number;
         };
         AuditRecord: {
             index: number;
@@ -1248,6 +1917,10 @@ export interface components {
         AuditRecords: {
             start: number;
             records: components["schemas"]["AuditRecord"][];
+        };
+        BlobCreated: {
+            digest: string;
+            sizeBytes: number;
         };
         BufferView: {
             bufferSize: number;
@@ -1342,6 +2015,31 @@ export interface components {
                 p: number;
             } | null;
             confidence: number;
+        };
+        DeliveryList: {
+            deliveries: components["schemas"]["DeliveryView"][];
+        };
+        DeliveryView: {
+            id: string;
+            channel: string;
+            /** @enum {string} */
+            purpose: "alert" | "test";
+            summary: string;
+            /**
+             * @description failed: it will not be tried again; dropped: the queue was full, or the channel went
+             * @enum {string}
+             */
+            state: "queued" | "delivered" | "failed" | "dropped";
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /** @description When it is tried again */
+            nextAt: string | null;
+            endedAt: string | null;
+            lastError: string | null;
         };
         DeviceDetailView: {
             deviceId: string;
@@ -1541,10 +2239,6 @@ export interface components {
              */
             expiresAt: string;
         };
-        FileRef: {
-            digest: string;
-            sizeBytes: number;
-        };
         FleetHistory: {
             stepHours: number;
             checkIns: {
@@ -1635,6 +2329,9 @@ export interface components {
             failures: number;
             patience: number;
             last: components["schemas"]["VerdictView"] | null;
+        };
+        GrantsChange: {
+            grants: components["schemas"]["AccessGrant"][];
         };
         GraphPort: {
             name: string;
@@ -1935,11 +2632,191 @@ export interface components {
             inputs: components["schemas"]["GraphPort"][];
             outputs: components["schemas"]["GraphPort"][];
         };
+        NewApiToken: {
+            label: string;
+            grants: components["schemas"]["AccessGrant"][];
+            /** @default 90 */
+            days: number | null;
+        };
+        NewOperator: {
+            /** @description Lowercase letters, digits and . _ @ - */
+            name: string;
+            password: string;
+            grants: components["schemas"]["AccessGrant"][];
+        };
+        NewSilence: {
+            matcher: components["schemas"]["SilenceMatcher"];
+            durationMs: number;
+            /**
+             * Format: date-time
+             * @description Left out: now
+             */
+            startsAt?: string;
+            by?: string;
+            /** @description Why */
+            comment: string;
+        };
+        NotificationChannel: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved: boolean;
+            target: components["schemas"]["NotificationTarget"];
+        };
+        NotificationChannelList: {
+            channels: components["schemas"]["NotificationChannelView"][];
+        };
+        NotificationChannelView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved: boolean;
+            target: components["schemas"]["NotificationTargetView"];
+            host: string | null;
+            problem: string | null;
+            queued: number;
+            lastDeliveredAt: string | null;
+            lastError: {
+                message: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            } | null;
+        };
+        NotificationTarget: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretInput"];
+            /** @default null */
+            secret: components["schemas"]["SecretInput"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretInput"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** @default null */
+            user: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password: components["schemas"]["SecretInput"] | null;
+        };
+        NotificationTargetView: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretView"];
+            /** @default null */
+            secret: components["schemas"]["SecretView"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretView"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** @default null */
+            user: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password: components["schemas"]["SecretView"] | null;
+        };
+        OperatorList: {
+            operators: components["schemas"]["OperatorView"][];
+        };
+        OperatorView: {
+            /** @description Lowercase letters, digits and . _ @ - */
+            name: string;
+            grants: components["schemas"]["AccessGrant"][];
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            passwordChangedAt: string;
+        };
         OutputProcessing: {
             name: string;
             /** @enum {string} */
             activation: "softmax" | "sigmoid" | "none";
             topK?: number;
+        };
+        PasswordChange: {
+            current: string;
+            password: string;
+        };
+        PasswordSet: {
+            password: string;
         };
         PhaseBegin: {
             /** @enum {string} */
@@ -1950,6 +2827,216 @@ export interface components {
              */
             at: string;
             dropouts: number;
+        };
+        Policy: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs: number;
+            /** @default {} */
+            budget: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds: number | null;
+                /** @default 604800000 */
+                periodMs: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        PolicyDecisionList: {
+            decisions: components["schemas"]["PolicyDecisionView"][];
+        };
+        PolicyDecisionView: {
+            /** @description Its name; task:NAME is the release policy of a task */
+            policy: string;
+            /**
+             * @description failed: it could not be done, and is tried again
+             * @enum {string}
+             */
+            outcome: "done" | "dry-run" | "failed";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            reason: string;
+            model: string | null;
+            version: number | null;
+            task: string | null;
+            rounds: number;
+            evidence: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        PolicyList: {
+            policies: components["schemas"]["PolicyView"][];
+        };
+        PolicyView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs: number;
+            /** @default {} */
+            budget: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds: number | null;
+                /** @default 604800000 */
+                periodMs: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout: {
+                    [key: string]: unknown;
+                };
+            };
+            /** @enum {string} */
+            state: "disabled" | "watching" | "cooling-down" | "budget-spent";
+            waitsUntil: string | null;
+            decisionsInPeriod: number;
+            roundsInPeriod: number;
+            lastDecision: components["schemas"]["PolicyDecisionView"] | null;
         };
         /** @description An error (RFC 9457) */
         ProblemBody: {
@@ -2359,6 +3446,24 @@ export interface components {
             reason: string | null;
             secure: components["schemas"]["SecureView"] | null;
         };
+        SecretInput: {
+            value: string;
+        } | {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
+        SecretView: {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
         /** @default {} */
         SecureSpec: {
             /**
@@ -2435,8 +3540,90 @@ export interface components {
              */
             fairness: number;
         };
+        SessionView: {
+            principal: {
+                /** @enum {string} */
+                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                name: string;
+                account: string | null;
+                grants: components["schemas"]["AccessGrant"][];
+            } | null;
+            csrfToken: string | null;
+            expiresAt: string | null;
+            signIn: {
+                /** @description Whether there are accounts */
+                password: boolean;
+                identityProvider: string | null;
+                /** @description Whether a setup link waits for the first admin */
+                setup: boolean;
+            };
+        };
+        Setup: {
+            code: string;
+            /** @description Lowercase letters, digits and . _ @ - */
+            name: string;
+            password: string;
+        };
+        SignIn: {
+            name: string;
+            password: string;
+        };
         SignedDraft: {
             file: string;
+        };
+        SignedInList: {
+            sessions: components["schemas"]["SignedInView"][];
+        };
+        SignedInView: {
+            id: string;
+            name: string;
+            identityProvider: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            seenAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            expiresAt: string;
+            address: string;
+            agent: string;
+            current: boolean;
+        };
+        SilenceList: {
+            silences: components["schemas"]["SilenceView"][];
+        };
+        SilenceMatcher: {
+            rule?: string;
+            /** @enum {string} */
+            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            model?: string;
+            task?: string;
+        };
+        SilenceView: {
+            id: number;
+            matcher: components["schemas"]["SilenceMatcher"];
+            /** @enum {string} */
+            state: "ahead" | "active" | "ended";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            startsAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            endsAt: string;
+            by: string;
+            comment: string;
         };
         StatusView: {
             name: string;
@@ -2651,11 +3838,11 @@ export interface components {
              */
             gate: components["schemas"]["GateSpec"] | null;
             /**
-             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+             * @description train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so
              * @default every
              * @enum {string}
              */
-            release: "every" | "on-gate" | "manual";
+            release: "every" | "on-gate" | "rollout" | "manual";
             /**
              * @description Parameters that learn, by name; * stands for any text
              * @default [
@@ -2942,10 +4129,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["FileRef"];
-            trainingGraph: components["schemas"]["FileRef"] | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            graph: components["schemas"]["BlobCreated"];
+            trainingGraph: components["schemas"]["BlobCreated"] | null;
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
             variants: {
                 name: string;
                 digest: string;
@@ -2999,26 +4186,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["FileRef"];
+            plan: components["schemas"]["BlobCreated"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["FileRef"];
-                int8: components["schemas"]["FileRef"];
+                weights: components["schemas"]["BlobCreated"];
+                int8: components["schemas"]["BlobCreated"];
             };
-            graph: components["schemas"]["FileRef"] | null;
-            aggregate: components["schemas"]["FileRef"] | null;
+            graph: components["schemas"]["BlobCreated"] | null;
+            aggregate: components["schemas"]["BlobCreated"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
             after: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
         };
         VersionView: {
             model: string;
@@ -3164,6 +4351,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -3348,7 +4539,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileRef"];
+                    "application/json": components["schemas"]["BlobCreated"];
                 };
             };
             /** @description The request is malformed */
@@ -3536,6 +4727,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -3589,6 +4784,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3787,6 +4986,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -3874,6 +5077,885 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postSetup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    putSessionPassword: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getOperatorSessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    deleteOperatorSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInList"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getOperators: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postOperators: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOperator"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    putOperatorGrants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lowercase letters, digits and . _ @ - */
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantsChange"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    putOperatorPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lowercase letters, digits and . _ @ - */
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordSet"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteOperator: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Lowercase letters, digits and . _ @ - */
+                operator: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorList"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getApiTokens: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postApiTokens: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiToken"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenCreated"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteApiToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenList"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
     getEvents: {
         parameters: {
             query?: {
@@ -3906,6 +5988,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -4361,7 +6447,7 @@ export interface operations {
         parameters: {
             query: {
                 actor?: "operator" | "coordinator" | "device";
-                action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "api-token.create" | "api-token.revoke" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "notification-channel.remove" | "notification-channel.set" | "notification-channel.test" | "operator.create" | "operator.grants" | "operator.password" | "operator.remove" | "plan.renew" | "policy.decide" | "policy.remove" | "policy.set" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "session.begin" | "session.end" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                 /**
                  * @description Name of a model
                  * @example digits
@@ -4408,6 +6494,12 @@ export interface operations {
                  * @example r1
                  */
                 rollout?: string;
+                /** @description Of alerts */
+                rule?: string;
+                alert?: number;
+                policy?: string;
+                notificationChannel?: string;
+                silence?: number;
                 /** @description RFC 3339, UTC */
                 since?: string;
                 /** @description RFC 3339, UTC */
@@ -4799,6 +6891,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4856,6 +6952,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4986,6 +7086,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5048,6 +7152,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5190,6 +7298,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5247,6 +7359,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5315,6 +7431,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5525,6 +7645,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5739,6 +7863,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5801,6 +7929,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5858,6 +7990,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -5989,6 +8125,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -6120,6 +8260,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -6262,6 +8406,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -6404,6 +8552,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -6610,6 +8762,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7041,6 +9197,1393 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getAlerts: {
+        parameters: {
+            query: {
+                state?: "pending" | "firing" | "resolved";
+                rule?: string;
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task?: string;
+                /**
+                 * @description Resolved alerts with a smaller id
+                 * @example 40
+                 */
+                before?: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertAcknowledge"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                silence: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertRules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRule"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getPolicies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Policy"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deletePolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getPolicyDecisions: {
+        parameters: {
+            query: {
+                policy?: string;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDecisionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannel"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postNotificationChannelTest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannelDeliveries: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getStatus: {
         parameters: {
             query?: never;
@@ -7078,6 +10621,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -7125,6 +10672,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -7178,6 +10729,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7246,6 +10801,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7395,6 +10954,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7446,6 +11009,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -7569,6 +11136,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7797,6 +11368,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7854,6 +11429,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -7911,6 +11490,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */

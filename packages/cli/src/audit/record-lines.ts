@@ -23,8 +23,9 @@ export function recordLines(records: readonly ShownRecord[]): string[] {
   return records.length === 0 ? ["no records"] : tableLines(COLUMNS, records);
 }
 
-/** "operator http", "coordinator task digits". */
+/** "operator ada", "operator files", "coordinator task digits". */
 function actorText({ kind, ...more }: ShownRecord["actor"]): string {
+  if ("name" in more && more.name !== undefined) return `${kind} ${more.name}`;
   const rest = Object.entries(more).map(([field, value]) =>
     field === "via" ? String(value) : `${field} ${String(value)}`,
   );

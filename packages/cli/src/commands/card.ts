@@ -2,7 +2,7 @@ import { createApiClient, type CardNotes } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { list, versionOrAlias } from "../arguments.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
 interface NotesOptions extends OperatorOptions {
@@ -21,6 +21,7 @@ export function addCardCommands(command: Command): void {
     .argument("<name>", "the model")
     .argument("[version]", "the version: a number, or an alias", versionOrAlias, "champion")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
@@ -34,9 +35,9 @@ export function addCardCommands(command: Command): void {
       async (
         name: string,
         version: number | string,
-        { url, json }: { readonly url: string; readonly json?: boolean },
+        { url, dataDir, json }: OperatorOptions & { readonly json?: boolean },
       ) => {
-        const api = createApiClient({ baseUrl: url });
+        const api = readerApi({ url, dataDir });
         if (json === true) return console.log(JSON.stringify(await api.card(name, version)));
         console.log((await api.cardMarkdown(name, version)).trimEnd());
       },

@@ -1,6 +1,6 @@
-import { createApiClient, type VersionHealthView } from "@tributary/api-client";
+import type { VersionHealthView } from "@tributary/api-client";
 import type { Command } from "commander";
-import { urlOption } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -43,10 +43,11 @@ export function addHealthCommand(command: Command): void {
     )
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model health digits"))
-    .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
-      const versions = await createApiClient({ baseUrl: url }).health(name);
+    .action(async (name: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
+      const versions = await readerApi({ url, dataDir }).health(name);
       if (json === true) return console.log(JSON.stringify({ versions }));
       for (const line of healthLines(versions)) console.log(line);
     });

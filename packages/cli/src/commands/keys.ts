@@ -7,7 +7,7 @@ import { integerBetween } from "../arguments.ts";
 import { KEY_ALGORITHM_NAMES, makeKey, readPublicKey, type KeyAlgorithmName } from "../keys/key-files.ts";
 import { roleLines, waitingLine } from "../keys/role-lines.ts";
 import { describeFile, signFile } from "../keys/sign-file.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { examples } from "../examples.ts";
 
@@ -99,13 +99,8 @@ function clientOf(options: OperatorOptions): ApiClient {
   return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
-/** Anyone may read who signs. */
-function readerOf({ url }: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: url });
-}
-
 async function listKeys(options: Options): Promise<void> {
-  const roles = await readerOf(options).keys();
+  const roles = await readerApi(options).keys();
   if (options.json === true) return console.log(JSON.stringify({ roles }));
   for (const line of roleLines(roles)) console.log(line);
 }
@@ -154,7 +149,7 @@ function changeOf<Key>(
 }
 
 async function exportDraft(role: string, options: Options & { readonly out?: string }): Promise<void> {
-  const { version, file } = await readerOf(options).draft(role);
+  const { version, file } = await readerApi(options).draft(role);
   const path = resolve(options.out ?? `${version}.${role}.json`);
   await writeFile(path, file);
   if (options.json === true) return console.log(JSON.stringify({ role, version, file: path }));

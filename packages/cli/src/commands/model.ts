@@ -14,7 +14,7 @@ import { addHealthCommand } from "./health.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -39,8 +39,7 @@ const ALIASES: readonly TableColumn<AliasView>[] = [
   { title: "since", cell: ({ movedAt }) => movedAt },
 ];
 
-interface Options {
-  readonly url: string;
+interface Options extends OperatorOptions {
   readonly json?: boolean;
 }
 
@@ -54,10 +53,11 @@ export function modelCommand(): Command {
     .command("list")
     .description("List models with their current version.")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model list --json"))
-    .action(async ({ url, json }: Options) => {
-      const models = await createApiClient({ baseUrl: url }).models();
+    .action(async ({ url, dataDir, json }: Options) => {
+      const models = await readerApi({ url, dataDir }).models();
       if (json === true) return console.log(JSON.stringify({ models }));
       for (const model of models) console.log(headline(model));
       if (models.length === 0) console.log("no models");
@@ -68,10 +68,11 @@ export function modelCommand(): Command {
     .description("Show a model's inputs and outputs; a dimension * is free, the first is the batch.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model show digits"))
-    .action(async (name: string, { url, json }: Options) => {
-      const model = await createApiClient({ baseUrl: url }).model(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const model = await readerApi({ url, dataDir }).model(name);
       if (json === true) return console.log(JSON.stringify(model));
       console.log(headline(model));
       const ports = [
@@ -115,10 +116,11 @@ export function modelCommand(): Command {
     .description("Show what a model's channels point to.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model channels digits"))
-    .action(async (name: string, { url, json }: Options) => {
-      const channels = await createApiClient({ baseUrl: url }).channels(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const channels = await readerApi({ url, dataDir }).channels(name);
       if (json === true) return console.log(JSON.stringify({ channels }));
       for (const line of tableLines(CHANNELS, channels)) console.log(line);
     });
@@ -148,10 +150,11 @@ export function modelCommand(): Command {
     )
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model aliases digits"))
-    .action(async (name: string, { url, json }: Options) => {
-      const aliases = await createApiClient({ baseUrl: url }).aliases(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const aliases = await readerApi({ url, dataDir }).aliases(name);
       if (json === true) return console.log(JSON.stringify({ aliases }));
       for (const line of tableLines(ALIASES, aliases)) console.log(line);
     });

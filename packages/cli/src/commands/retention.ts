@@ -1,7 +1,7 @@
 import { createApiClient, type RetentionRule, type RetentionView } from "@tributary/api-client";
 import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -50,10 +50,9 @@ export function addRetentionCommand(command: Command): void {
     .action(async (name: string, options: Options) => {
       const change = changeOf(options);
       const isChanged = Object.keys(change).length > 0;
-      const api = createApiClient({
-        baseUrl: options.url,
-        ...(isChanged ? { token: operatorToken(options) } : {}),
-      });
+      const api = isChanged
+        ? createApiClient({ baseUrl: options.url, token: operatorToken(options) })
+        : readerApi(options);
       const before = await api.retention(name);
       const now = isChanged ? await api.setRetention(name, { ...before.rule, ...change }) : before;
       if (options.json === true) return console.log(JSON.stringify(now));

@@ -6,7 +6,7 @@ import type { RolloutSimulation, RolloutSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
 import { evidenceLines, headline, rolloutLines, simulationLines } from "../rollouts/rollout-lines.ts";
 import { examples } from "../examples.ts";
@@ -95,10 +95,11 @@ Examples:
     .description("List the rollouts of a model, newest first.")
     .argument("<model>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary rollout list digits"))
-    .action(async (model: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
-      const rollouts = await createApiClient({ baseUrl: url }).rollouts(model);
+    .action(async (model: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
+      const rollouts = await readerApi({ url, dataDir }).rollouts(model);
       if (json === true) return console.log(JSON.stringify({ rollouts }));
       for (const view of rollouts) console.log(headline(view));
       if (rollouts.length === 0) console.log("no rollouts");
@@ -112,10 +113,11 @@ Examples:
     .argument("<model>", "the model")
     .option("--rollout <name>", "which one (default: the newest)")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary rollout status digits"))
     .action(async (model: string, options: StateOptions) => {
-      const view = await viewOf(createApiClient({ baseUrl: options.url }), model, options.rollout);
+      const view = await viewOf(readerApi(options), model, options.rollout);
       if (options.json === true) return console.log(JSON.stringify(view));
       for (const line of rolloutLines(view)) console.log(line);
     });
@@ -128,10 +130,11 @@ Examples:
     .argument("<model>", "the model")
     .option("--rollout <name>", "which one (default: the newest)")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object a line")
     .addHelpText("after", examples("tributary rollout watch digits"))
     .action(async (model: string, options: StateOptions) => {
-      const api = createApiClient({ baseUrl: options.url });
+      const api = readerApi(options);
       const { rollout } = await viewOf(api, model, options.rollout);
       let before = "";
       for (;;) {

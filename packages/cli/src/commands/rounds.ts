@@ -1,7 +1,6 @@
-import { createApiClient } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
-import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { roundLines } from "../rounds/round-lines.ts";
 import { roundTableHeader, roundTableRow } from "../start/round-table.ts";
 import { examples } from "../examples.ts";
@@ -38,7 +37,7 @@ export function roundsCommand(): Command {
       ),
     )
     .action(async (task: string, number: number | undefined, { last, before, json, ...options }: Options) => {
-      const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+      const api = readerApi(options);
       if (number !== undefined) {
         const id = `${task}-${number}`;
         const [round, refusals] = await Promise.all([api.round(id), api.refusals(id)]);

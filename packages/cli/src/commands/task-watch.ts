@@ -46,13 +46,15 @@ export function addWatchCommand(command: Command): void {
         const onTask = (task: TaskView): void => {
           if (task.name === name && task.state !== "running") stopped.resolve(task);
         };
-        const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+        const token = operatorTokenIfAny(options);
+        const api = createApiClient({ baseUrl: options.url, token });
         const read = async (): Promise<void> => {
           const task = await api.task(name);
           if (task.round?.endedAt === null) onRound(task.round);
           onTask(task);
         };
         const subscription = subscribeEvents(options.url, {
+          token,
           onEvent: (event) => {
             if (event.type === "round") onRound(event.data);
             else if (event.type === "task") onTask(event.data);

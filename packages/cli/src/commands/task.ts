@@ -4,11 +4,12 @@ import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
+import { addTaskExportCommand } from "./task-export.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { addWatchCommand } from "./task-watch.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
 import { taskLines, trustLine } from "../task-lines.ts";
@@ -35,7 +36,7 @@ const OPTIMIZER_WORDS = {
   anew: "its server optimizer begins anew, what it remembered then is not known",
 } as const satisfies Record<TaskResetView["optimizer"], string>;
 
-/** `tributary task create|validate|schema|list|show|watch|pause|resume|reset|buffer|refusals|results|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|watch|pause|resume|reset|buffer|refusals|results|suspicions|release|export`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
     "Check and create federated tasks, list and watch them, pause and resume them, go back to an earlier version, see what was measured and what was refused, and who is suspected.",
@@ -80,13 +81,14 @@ export function taskCommand(): Command {
     });
 
   addDocumentCommands(command);
+  addTaskExportCommand(command);
 
   withOperator(command.command("list"))
     .description("List tasks with their state.")
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task list"))
     .action(async (options: OperatorOptions & { readonly json?: boolean }) => {
-      const tasks = await createApiClient({ baseUrl: options.url }).tasks();
+      const tasks = await readerApi(options).tasks();
       if (options.json === true) return console.log(JSON.stringify({ tasks }));
       for (const task of tasks) print(task, false);
       if (tasks.length === 0) console.log("no tasks");
@@ -98,7 +100,7 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task show digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const api = createApiClient({ baseUrl: options.url });
+      const api = readerApi(options);
       const task = await api.task(name);
       const activity = await api.activity(name);
       if (options.json === true) return console.log(JSON.stringify({ ...task, activity }));
@@ -169,7 +171,7 @@ Examples:
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task refusals digits-12"))
     .action(async (round: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const refusals = await createApiClient({ baseUrl: options.url }).refusals(round);
+      const refusals = await readerApi(options).refusals(round);
       if (options.json === true) return console.log(JSON.stringify({ refusals }));
       for (const { at, device, code, detail } of refusals)
         console.log(`${at}  ${device}  ${code}  ${JSON.stringify(detail)}`);
@@ -184,7 +186,7 @@ Examples:
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task buffer digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const buffer = await createApiClient({ baseUrl: options.url }).buffer(name);
+      const buffer = await readerApi(options).buffer(name);
       if (options.json === true) return console.log(JSON.stringify({ buffer }));
       for (const line of bufferLines(name, buffer)) console.log(line);
     });
@@ -198,7 +200,7 @@ Examples:
     .addHelpText("after", examples("tributary task results how-it-runs --last 5"))
     .action(
       async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
-        const measurements = await createApiClient({ baseUrl: options.url }).measurements(name, {
+        const measurements = await readerApi(options).measurements(name, {
           limit: options.last,
         });
         if (options.json === true) return console.log(JSON.stringify({ measurements }));
@@ -217,7 +219,7 @@ Examples:
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task suspicions digits"))
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
+      const suspicions = await readerApi(options).suspicions(name);
       if (options.json === true) return console.log(JSON.stringify({ suspicions }));
       for (const { at, device, state, points, roundId } of suspicions)
         console.log(`${at}  ${device}  ${state}  ${points} failures, last ${roundId}`);

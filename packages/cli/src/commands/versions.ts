@@ -1,7 +1,6 @@
-import { createApiClient } from "@tributary/api-client";
 import { Command } from "commander";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
-import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -15,7 +14,7 @@ export function versionsCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary versions digits", "tributary versions digits --json"))
     .action(async (name: string, { json, ...options }: OperatorOptions & { readonly json?: boolean }) => {
-      const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+      const api = readerApi(options);
       const versions = await api.versions(name);
       if (json === true) return console.log(JSON.stringify({ versions }));
       const names = namesOf(await api.model(name));

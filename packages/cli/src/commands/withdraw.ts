@@ -3,7 +3,7 @@ import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
 /** `tributary model withdraw|restore|withdrawals`. */
@@ -62,10 +62,11 @@ export function addWithdrawCommands(command: Command): void {
     .description("List the versions of a model that no device runs any more.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model withdrawals digits"))
-    .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
-      const withdrawals = await createApiClient({ baseUrl: url }).withdrawals(name);
+    .action(async (name: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
+      const withdrawals = await readerApi({ url, dataDir }).withdrawals(name);
       if (json === true) return console.log(JSON.stringify({ withdrawals }));
       for (const { version, at, reason } of withdrawals) console.log(`${name} ${version}  ${at}  ${reason}`);
       if (withdrawals.length === 0) console.log("none was withdrawn");

@@ -27,6 +27,7 @@ export async function checkCoordinator(check: CoordinatorCheck): Promise<readonl
   try {
     status = await api.status();
   } catch (error) {
+    if (TributaryError.is(error) && error.code === "identity/not-authorized") return [notSignedIn(check)];
     return [
       problem(
         "coordinator",
@@ -45,6 +46,16 @@ export async function checkCoordinator(check: CoordinatorCheck): Promise<readonl
     ...(await keys(check)),
     ...(await tasks(api)),
   ];
+}
+
+function notSignedIn({ token, url }: CoordinatorCheck): Finding {
+  return problem(
+    "token",
+    token === undefined
+      ? `${url} answers, and tells nothing to whom it does not know: no token was found`
+      : `${url} answers, and refuses the token`,
+    "Set TRIBUTARY_TOKEN, or name the coordinator's folder with --data-dir.",
+  );
 }
 
 function version(status: StatusView, mine: string): Finding {
@@ -72,7 +83,7 @@ function transport(address: string): Finding {
 
 async function clock({ url, now, fetch = globalThis.fetch }: CoordinatorCheck): Promise<Finding> {
   const asked = now();
-  const { headers } = await fetch(new URL("/v1/status", url), { method: "HEAD" });
+  const { headers } = await fetch(new URL("/healthz", url), { method: "HEAD" });
   const told = Date.parse(headers.get("date") ?? "");
   if (Number.isNaN(told)) return ok("clock", "the coordinator does not tell its time");
   // The header counts whole seconds, and was written between the question and the answer.

@@ -30,6 +30,11 @@ export interface Stack {
   close(): Promise<void>;
 }
 
+/** Whether only this machine reaches the address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
 /** The origins under which the demo's page may be open. */
 function originsOf(host: string, port: string): string[] {
   const addresses = listensEverywhere(host)
@@ -84,6 +89,8 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       allowOrigins: { [POPULATION]: originsOf(host, new URL(server.url).port) },
       dashboardDir: () => dashboard.request(),
       demoUrl: server.url,
+      // A trial on one's own machine is looked at without signing in.
+      anonymous: isLoopback(host) ? "viewer" : "none",
       logLevel: "error",
     });
     composed.coordinator = coordinator;

@@ -1,12 +1,13 @@
 import { join, resolve } from "node:path";
 import { createApiClient, subscribeEvents } from "@tributary/api-client";
+import type { Coordinator } from "@tributary/coordinator";
 import { createFleet } from "@tributary/simulator";
 import { loadDataset } from "./dataset.ts";
 import { floorFor, MODEL, POPULATION, PRIVATE_COHORT, privacyLine, TASK } from "./digits-task.ts";
 import { ensureModel, ensureTask } from "./ensure.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
-import { createStack } from "./stack.ts";
+import { createStack, isLoopback } from "./stack.ts";
 
 /** What `tributary start` was asked for. */
 export interface StartOptions {
@@ -25,10 +26,6 @@ export interface StartOptions {
 /** What browsers keep from pages that came over plain HTTP from another machine. */
 const NOT_SECURE =
   "note       pages opened on other machines over plain http are no secure context: no device keys, no WebGPU, no threads. The dashboard works; for the demo put https in front";
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
-}
 
 /** Composes coordinator, issuer, fleet and demo in one process and serves until it is told to stop. */
 export async function start(options: StartOptions): Promise<void> {
@@ -91,7 +88,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
       progress.line(`a device could not start: ${(error as Error).message}`),
     );
   }
-  await watchRounds(coordinator.url, until, progress, shutdown.signal);
+  await watchRounds(coordinator, until, progress, shutdown.signal);
   if (shutdown.signal.aborted) return;
   progress.stop();
   progress.line(`\nserving: dashboard ${coordinator.url}/, demo ${demoUrl}/; Ctrl-C stops`);
@@ -100,7 +97,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
 
 /** Shows rounds until interrupted; resolves when the task has committed `until` of them. */
 function watchRounds(
-  url: string,
+  { url, operatorToken: token }: Pick<Coordinator, "url" | "operatorToken">,
   until: number | null,
   progress: Progress,
   signal: AbortSignal,
@@ -109,6 +106,7 @@ function watchRounds(
   if (until === null) reached.resolve();
   const subscription = subscribeEvents(url, {
     signal,
+    token,
     onEvent: (event) => {
       if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
       if (event.type !== "task" || event.data.name !== TASK) return;

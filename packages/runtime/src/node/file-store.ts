@@ -3,15 +3,16 @@ import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
 import { TUF_ROLES } from "@tributary/tuf";
 import type { DeviceStore, InstalledModel, InstalledVersion } from "../store/device-store.ts";
-import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
+import { makeDirectory } from "./atomic-file.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
-import { createFileBlobs } from "./file-blobs.ts";
+import { openFileBlobs } from "./file-blobs.ts";
 import { createFileControls } from "./file-controls.ts";
 import { createFileExamples } from "./file-examples.ts";
 import { createFileIdentity } from "./file-identity.ts";
 import { createFileKey } from "./file-key.ts";
 import { createFileLearned } from "./file-learned.ts";
 import { fileName, keyName } from "./file-name.ts";
+import { rememberedFiles, type RememberedFiles } from "./remembered-files.ts";
 
 export interface FileStoreOptions {
   /** Created where it is missing, readable by its owner only. One device each. */
@@ -54,31 +55,20 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
   const modelFile = (model: string, channel: string): string =>
     folder(join("models", `${model}@${fileName(channel)}.json`));
   const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));
-  const blobs = createFileBlobs(folder("blobs"));
-  /** What the files say, by role: nobody else writes them while the folder is locked. */
-  const metadata = new Map<string, Uint8Array | undefined>();
+  const blobs = await openFileBlobs(folder("blobs")).catch((error: unknown) => {
+    lock.release();
+    throw error;
+  });
+  const files = rememberedFiles();
   let closed: Promise<void> | undefined;
 
   return {
     needsExtractableKeys: true,
     identity: trackAll(createFileIdentity(folder("identity.json")), tracked),
     metadata: {
-      async read(role) {
-        if (metadata.has(role)) return metadata.get(role);
-        const bytes = await readFileIfAny(metadataFile(role));
-        // What was written meanwhile is newer.
-        if (!metadata.has(role)) metadata.set(role, bytes);
-        return metadata.get(role);
-      },
-      write: tracked(async (role, bytes) => {
-        metadata.delete(role);
-        await writeFileAtomic(metadataFile(role), bytes);
-        metadata.set(role, bytes);
-      }),
-      delete: tracked(async (role) => {
-        await removeFile(metadataFile(role));
-        metadata.set(role, undefined);
-      }),
+      read: (role) => files.read(metadataFile(role)),
+      write: tracked((role, bytes) => files.write(metadataFile(role), bytes)),
+      delete: tracked((role) => files.delete(metadataFile(role))),
     },
     blobs: trackAll(blobs, tracked),
     space: {
@@ -93,14 +83,16 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       },
     },
     models: {
-      read: (model, channel) => readInstalled(modelFile(model, channel)),
+      read: (model, channel) => readInstalled(files, modelFile(model, channel)),
       write: tracked((installed) =>
-        writeFileAtomic(modelFile(installed.model, installed.channel), encodeInstalled(installed)),
+        files.write(modelFile(installed.model, installed.channel), encodeInstalled(installed)),
       ),
-      delete: tracked((model, channel) => removeFile(modelFile(model, channel))),
+      delete: tracked((model, channel) => files.delete(modelFile(model, channel))),
       async list() {
         const names = (await readdir(folder("models"))).filter((name) => /^[^.].*\.json$/.test(name));
-        const read = await Promise.all(names.map((name) => readInstalled(folder(join("models", name)))));
+        const read = await Promise.all(
+          names.map((name) => readInstalled(files, folder(join("models", name)))),
+        );
         return read.filter((installed) => installed !== undefined);
       },
     },
@@ -110,13 +102,11 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
     controls: trackAll(createFileControls(folder("controls")), tracked),
     settings: {
       async read(key) {
-        const bytes = await readFileIfAny(settingFile(key));
+        const bytes = await files.read(settingFile(key));
         return bytes === undefined ? undefined : parse(bytes, settingFile(key));
       },
-      write: tracked((key, value) =>
-        writeFileAtomic(settingFile(key), encodeUtf8(`${JSON.stringify(value)}\n`)),
-      ),
-      delete: tracked((key) => removeFile(settingFile(key))),
+      write: tracked((key, value) => files.write(settingFile(key), encodeUtf8(`${JSON.stringify(value)}\n`))),
+      delete: tracked((key) => files.delete(settingFile(key))),
       async keys() {
         const names = (await readdir(folder("settings"))).filter((name) => /^[^.].*\.json$/.test(name));
         return names.map((name) => keyName(name.slice(0, -".json".length)));
@@ -167,8 +157,8 @@ function decodeVersion<Version extends InstalledVersion>(encoded: Encoded<Versio
   return { ...encoded, manifest } as unknown as Version;
 }
 
-async function readInstalled(path: string): Promise<InstalledModel | undefined> {
-  const bytes = await readFileIfAny(path);
+async function readInstalled(files: RememberedFiles, path: string): Promise<InstalledModel | undefined> {
+  const bytes = await files.read(path);
   if (bytes === undefined) return undefined;
   const { previous, ...document } = parse(bytes, path) as Encoded<Omit<InstalledModel, "previous">> & {
     readonly previous?: Encoded<InstalledVersion>;

@@ -52,7 +52,7 @@ export interface IdentityStore {
 
 /** Blobs by SHA-256, and what has been received of those under way. */
 export interface BlobCache {
-  /** A complete blob. The caller checks the digest; a store may have lost or torn anything. */
+  /** A complete blob, in memory that is the caller's to change. The caller checks the digest; a store may have lost or torn anything. */
   read(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Keeps a complete blob, and drops what was kept of its download. */
   write(digest: Digest, bytes: Uint8Array): Promise<void>;

@@ -42,6 +42,15 @@ export function describeBlobCache(name: string, options: DescribeBlobCacheOption
       expect(await blobs.list()).toEqual([]);
     });
 
+    test("what was read is the reader's to change, and what was written the writer's", async () => {
+      const [digest, bytes] = blob(9, 1000);
+      const given = bytes.slice();
+      await opened.blobs.write(digest, given);
+      given.fill(1);
+      (await opened.blobs.read(digest))!.fill(2);
+      expect(await opened.blobs.read(digest)).toEqual(bytes);
+    });
+
     test("partial downloads: appended in order, kept over a restart, dropped by the whole blob", async () => {
       const [digest, bytes] = blob(2, 5000);
       await opened.blobs.appendPartial(digest, 0, bytes.subarray(0, 1000));

@@ -6,12 +6,13 @@ import {
   type Clock,
   type Problem,
 } from "@tributary/core";
+import type { HttpResponse } from "./requests.ts";
 
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 
 /** Reads a body of at most `maxBytes`. What is longer is `tooLarge`, and the connection is let go. */
 export async function readBody(
-  response: Response,
+  response: HttpResponse,
   maxBytes: number,
   onBytes?: (count: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -33,12 +34,12 @@ export async function readBody(
 }
 
 /** Reads a body that nobody needs: cancelled instead, it would cost the connection. Never throws. */
-export async function drain(response: Response): Promise<void> {
+export async function drain(response: HttpResponse): Promise<void> {
   await readBody(response, MAX_ERROR_BODY_BYTES).catch(() => undefined);
 }
 
 /** The chunks of a body. Leaving the loop cancels the transfer; a lost connection is retryable. */
-export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(response: HttpResponse): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;
   const reader = response.body.getReader();
   let ended = false;
@@ -63,7 +64,7 @@ export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> 
 }
 
 /** An answer outside 2xx as a coded error: the server's own where it sent one. */
-export async function errorOf(response: Response, clock: Clock): Promise<TributaryError> {
+export async function errorOf(response: HttpResponse, clock: Clock): Promise<TributaryError> {
   const retryAfter = parseRetryAfter(response.headers.get("retry-after"), clock);
   const detail = {
     status: response.status,
@@ -88,7 +89,7 @@ export async function errorOf(response: Response, clock: Clock): Promise<Tributa
   return failure(code, `http: ${response.url} answered ${status}`, { detail });
 }
 
-async function readProblem(response: Response): Promise<Partial<Problem> | undefined> {
+async function readProblem(response: HttpResponse): Promise<Partial<Problem> | undefined> {
   try {
     const body = JSON.parse(
       decodeUtf8(await readBody(response, MAX_ERROR_BODY_BYTES)),

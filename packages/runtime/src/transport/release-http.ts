@@ -1,6 +1,6 @@
 import { failure, type Digest, type Env } from "@tributary/core";
 import { chunksOf, drain, errorOf, readBody } from "./http-response.ts";
-import { REQUEST_TIMEOUT_MS, type Requests } from "./requests.ts";
+import { REQUEST_TIMEOUT_MS, type HttpResponse, type Requests } from "./requests.ts";
 import { withRetries } from "./retry.ts";
 import { StallGuard } from "./stall-guard.ts";
 
@@ -97,7 +97,7 @@ export function createReleaseHttp({ base, requests, env }: ReleaseHttpOptions): 
   };
 }
 
-function rangeStart(response: Response, asked: number): number {
+function rangeStart(response: HttpResponse, asked: number): number {
   const range = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
   const start = range === null ? Number.NaN : Number(range[1]);
   if (start === asked) return start;

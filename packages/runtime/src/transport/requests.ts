@@ -1,14 +1,31 @@
 import { failure, timeoutSignal, type Env } from "@tributary/core";
 
+/** What is asked of the platform's `fetch`, and looked at of its answers: a platform may have something leaner. */
+export type Fetch = (url: string, init: FetchInit) => Promise<HttpResponse>;
+
+export interface FetchInit extends Pick<
+  RequestInit,
+  "cache" | "credentials" | "method" | "redirect" | "referrerPolicy"
+> {
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array<ArrayBuffer> | string;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse extends Pick<Response, "ok" | "status" | "url"> {
+  readonly headers: Pick<Headers, "get">;
+  readonly body: { getReader(): Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel"> } | null;
+}
+
 export interface RequestsOptions {
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
   readonly env: Env;
 }
 
 /** What all requests of a device have in common: no cookies, no cache, bytes counted. */
 export interface Requests {
   /** One request. `signal` ends it, and reading its body, too. @throws `transport/connect-failed` */
-  send(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response>;
+  send(url: string, init: FetchInit): Promise<HttpResponse>;
   /** Runs `use` with a signal that is aborted after a time. */
   limited<T>(
     timeoutMs: number,

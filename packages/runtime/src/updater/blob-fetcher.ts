@@ -25,7 +25,7 @@ export type BlobSource = "here" | "patch" | "network";
 /** Verified bytes by digest, from the cache or the network. */
 export interface BlobFetcher {
   fetch(request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>>;
-  /** Verified bytes of the cache, without network. A damaged copy is removed and counts as missing. */
+  /** Verified bytes of the cache, without network, the caller's to change. A damaged copy is removed and counts as missing. */
   cached(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Removes what is not needed; asked for each blob at the moment before its removal. */
   prune(isNeeded: (digest: Digest) => boolean): Promise<void>;

@@ -1,7 +1,7 @@
 /** Loaded when a device that has a version looks for the next: how few bytes make it of what is there. */
 import { toFailure, type Env } from "@tributary/core";
 import { MAX_DELTAS, parseDeltaPath, parseVersionFile, type VersionFile } from "@tributary/protocol";
-import { applyDelta } from "@tributary/tensor";
+import { patchFile } from "@tributary/tensor";
 import type { TargetFile } from "@tributary/tuf";
 import type { InstalledFile } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
@@ -36,6 +36,21 @@ export function deltasBetween(
   const ahead = reachable(edges, [...basesOf(file, held).keys()]);
   const behind = reachable(backwards, [file.version]);
   return edges.filter(({ from, to }) => ahead.has(from) && behind.has(to)).map(({ path }) => path);
+}
+
+/** Whether one of the names is a delta to a target from what is here. */
+export function hasDirectDelta(
+  wanted: string,
+  held: readonly InstalledFile[],
+  names: readonly string[],
+): boolean {
+  const file = parseVersionFile(wanted);
+  if (file === undefined) return false;
+  const bases = basesOf(file, held);
+  return names.some((path) => {
+    const parsed = path.startsWith(file.folder) ? parseDeltaPath(path) : undefined;
+    return parsed?.name === file.name && parsed.version === file.version && bases.has(parsed.from);
+  });
 }
 
 /** Versions that one gets to from these, in as many steps as are allowed. */
@@ -126,8 +141,9 @@ export async function patched(
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { blobs, env, signal, onProgress } = options;
   try {
-    const start = await blobs.cached(base.digest);
-    if (start === undefined) return undefined;
+    // Our own copy, which becomes the file.
+    const file = await blobs.cached(base.digest);
+    if (file === undefined) return undefined;
     const received = deltas.map(() => 0);
     const parts = await Promise.all(
       deltas.map(({ sha256: digest, length }, i) =>
@@ -146,7 +162,8 @@ export async function patched(
         }),
       ),
     );
-    return parts.reduce(applyDelta, start);
+    for (const delta of parts) patchFile(file, delta);
+    return file;
   } catch (error) {
     signal?.throwIfAborted();
     env.log.warn("an update by deltas did not work; the whole file is downloaded", {

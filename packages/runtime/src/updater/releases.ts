@@ -91,7 +91,11 @@ export interface Releases {
   /** Models that the metadata says who signs for. */
   models(): readonly string[];
   /** What those roles name that are asked for a path. */
-  namesBeside(path: string, signal?: AbortSignal): Promise<readonly string[]>;
+  namesBeside(
+    path: string,
+    signal?: AbortSignal,
+    isEnough?: (names: readonly string[]) => boolean,
+  ): Promise<readonly string[]>;
   /** What the repository put into the verified timestamp beside TUF's own fields. */
   timestampCustom(): unknown;
 }
@@ -165,8 +169,8 @@ export function createReleases(options: ReleasesOptions): Releases {
   const find: Releases["find"] = async (path, signal) =>
     client?.target(path) ?? (await client?.find(path, asOptions(signal)));
 
-  const namesBeside: Releases["namesBeside"] = async (path, signal) =>
-    (await client?.namesBeside(path, asOptions(signal))) ?? [];
+  const namesBeside: Releases["namesBeside"] = async (path, signal, isEnough) =>
+    (await client?.namesBeside(path, { ...asOptions(signal), isEnough })) ?? [];
 
   const target: Releases["target"] = async (path, signal) => {
     const file = await find(path, signal);
@@ -182,7 +186,9 @@ export function createReleases(options: ReleasesOptions): Releases {
     const { length } = file;
     // Where the part cannot be loaded, or the names of deltas (a static folder has none), whole files come as ever.
     const part = held.length === 0 ? undefined : await deltaDownloads.load().catch(() => undefined);
-    const names = part === undefined ? [] : await namesBeside(path, signal).catch(() => []);
+    // Another role's metadata costs more than a cheaper way than one delta saves.
+    const isEnough = (names: readonly string[]): boolean => part!.hasDirectDelta(path, held, names);
+    const names = part === undefined ? [] : await namesBeside(path, signal, isEnough).catch(() => []);
     const deltas = await Promise.all(
       part?.deltasBetween(path, held, names).map((each) => find(each, signal)) ?? [],
     );

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "@tributary/engine";
+import { sampleFeeds } from "@tributary/engine/sample-feeds";
+import { SELF_CHECK_TOLERANCE } from "@tributary/engine/self-check";
 import { createTfjsEngine } from "@tributary/engine/tfjs";
 import { createRuntime } from "@tributary/runtime/node";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -42,6 +44,31 @@ test("a released model of TensorFlow.js runs beside ONNX models, with exact or i
   await exact.close();
   expect((await runtime.model("digits")).state.engine).toBe("ort-node");
   expect((await runtime.diagnose()).engines.available).toEqual(["ort-node", "tfjs-cpu"]);
+  await tfjs.close();
+});
+
+test("a version that answers otherwise here than where it was published does not run", async () => {
+  const seed = "dense";
+  const { y_input: row } = sampleFeeds([{ name: "y_input", dtype: "float32", shape: [-1, 4] }], seed);
+  const answer = tfjsModelAnswer(Array.from(row!.data, Number));
+  const signed = (values: readonly number[]) => ({
+    selfCheck: {
+      seed,
+      tolerance: SELF_CHECK_TOLERANCE,
+      float32: [{ name: "y", values: [...values] }],
+      int8: [{ name: "y", values: [...values] }],
+    },
+  });
+  const tfjs = await createTfjsEngine();
+  await using runtime = await start(tfjs);
+  const wrong = signed(answer.map((value) => value + 0.5));
+  await site.repository.releaseModel("dense", buildTfjsModel(), 2, wrong);
+  await expect(runtime.model("dense", { variant: "float32" })).rejects.toMatchObject({
+    code: "runtime/self-check-failed",
+  });
+  await site.repository.releaseModel("dense", buildTfjsModel(), 2, { ...signed(answer), version: 2 });
+  const dense = await runtime.model("dense", { variant: "float32" });
+  expect(dense.state.version).toBe(2);
   await tfjs.close();
 });
 

@@ -7,7 +7,7 @@ import {
   STATE_LOW,
   type Alphabet,
 } from "./delta-format.ts";
-import { addSymbols } from "./add-symbols.ts";
+import { symbolAdder } from "./add-symbols.ts";
 import type { DeltaReader } from "./delta-reader.ts";
 
 const MASK = FREQUENCY_SUM - 1;
@@ -53,6 +53,9 @@ function readTable(reader: DeltaReader, { symbols }: Alphabet): Int32Array {
   return table;
 }
 
+/** Symbols that are decoded before they are added: few enough to stay in the nearest cache, and whole words of values in any alphabet. */
+const CHUNK = 12 * 1024;
+
 function decode(
   reader: DeltaReader,
   alphabet: Alphabet,
@@ -61,27 +64,41 @@ function decode(
   escapes: Int8Array,
 ): void {
   const count = reader.varint("the number of words", reader.remaining >> 1);
-  const states: [number, number] = [readState(reader), readState(reader)];
-  const words = new Uint16Array(count);
-  new Uint8Array(words.buffer).set(reader.bytes(2 * count));
-  const symbols = new Uint8Array(Math.ceil(values.length / alphabet.group));
-  const used = decodeSymbols(table, words, states, symbols);
-  const escaped = addSymbols(alphabet, symbols, values, escapes);
+  const coder: Coder = { first: readState(reader), second: readState(reader), used: 0 };
+  const words = wordsOf(reader.bytes(2 * count));
+  const total = Math.ceil(values.length / alphabet.group);
+  const symbols = new Uint8Array(Math.min(CHUNK, total));
+  const add = symbolAdder(alphabet, escapes);
+  let escaped = 0;
+  for (let at = 0; at < total; at += CHUNK) {
+    const some = symbols.subarray(0, Math.min(CHUNK, total - at));
+    decodeSymbols(table, words, coder, some);
+    const begin = at * alphabet.group;
+    escaped = add(some, values.subarray(begin, begin + some.length * alphabet.group), escaped);
+  }
   // The encoder began where the decoder has to end: what was not coded so does not get there.
-  if (used !== count || escaped !== escapes.length || states.some((state) => state !== STATE_LOW))
-    throw invalidDelta("its words do not decode to what it says");
+  const isDone = coder.used === count && coder.first === STATE_LOW && coder.second === STATE_LOW;
+  if (!isDone || escaped !== escapes.length) throw invalidDelta("its words do not decode to what it says");
 }
 
-/** All arithmetic is in 32-bit integers, which engines keep in registers. Returns how many words were taken. */
-function decodeSymbols(
-  table: Int32Array,
-  words: Uint16Array,
-  states: [number, number],
-  symbols: Uint8Array,
-): number {
-  let first = states[0] | 0;
-  let second = states[1] | 0;
-  let word = 0;
+/** Where they lie, if a typed array can begin there. */
+function wordsOf(bytes: Uint8Array): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
+}
+
+/** Two states that take turns, and how many words they have taken. */
+interface Coder {
+  first: number;
+  second: number;
+  used: number;
+}
+
+/** All arithmetic is in 32-bit integers, which engines keep in registers. The first of the symbols is always the first state's. */
+function decodeSymbols(table: Int32Array, words: Uint16Array, coder: Coder, symbols: Uint8Array): void {
+  let first = coder.first | 0;
+  let second = coder.second | 0;
+  let word = coder.used;
   const { length } = symbols;
   for (let i = 0; i < length; i += 2) {
     const one = table[first & MASK]! | 0;
@@ -94,9 +111,9 @@ function decodeSymbols(
     if (second < STATE_LOW) second = (second << 16) | words[word++]!;
     symbols[i + 1] = two >>> 24;
   }
-  states[0] = first;
-  states[1] = second;
-  return word;
+  coder.first = first;
+  coder.second = second;
+  coder.used = word;
 }
 
 function readState(reader: DeltaReader): number {

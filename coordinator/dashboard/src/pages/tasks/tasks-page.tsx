@@ -75,7 +75,7 @@ export function TasksPage(): ReactNode {
                 <h1>Tasks</h1>
               </div>
               <section className="card" data-testid="tasks">
-                <Table label="Tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />
+                <Table label="Table of tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />
               </section>
             </>
           )}

@@ -23,6 +23,8 @@ import { registry } from "./0025-registry.ts";
 import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
+import { operators } from "./0029-operators.ts";
+import { apiTokens } from "./0030-api-tokens.ts";
 import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
 import { roundPhases } from "./0035-round-phases.ts";
@@ -55,6 +57,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0026-version-states": versionStates,
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,
+  "0029-operators": operators,
+  "0030-api-tokens": apiTokens,
   "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
   "0035-round-phases": roundPhases,

@@ -1,0 +1,72 @@
+import { publicMessageOf, TributaryError } from "@tributary/api-client";
+import { type ReactNode, useState } from "react";
+import { SiteMark } from "../../shell/site-mark.tsx";
+
+interface Props {
+  readonly title: string;
+  /** On the button that sends it; without one there is nothing to send. */
+  readonly action?: string;
+  readonly run?: () => Promise<void>;
+  /** Back to what may be seen without it. */
+  readonly onLeave?: () => void;
+  readonly children: ReactNode;
+}
+
+/** What stands alone on the page until it is known who looks. */
+export function AccessCard({ title, action, run, onLeave, children }: Props): ReactNode {
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState<string>();
+  const send = async (): Promise<void> => {
+    setBusy(true);
+    setFailed(undefined);
+    try {
+      await run?.();
+    } catch (error) {
+      setFailed(wordsOf(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <main className="access" id="main">
+      <SiteMark />
+      <form
+        className="card access-card"
+        aria-labelledby="access-title"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send();
+        }}
+      >
+        <h1 id="access-title">{title}</h1>
+        {children}
+        {failed !== undefined && (
+          <p role="alert" className="dialog-failed">
+            {failed}
+          </p>
+        )}
+        {(action !== undefined || onLeave !== undefined) && (
+          <div className="dialog-buttons">
+            {onLeave !== undefined && (
+              <button type="button" className="button" onClick={onLeave}>
+                Only look
+              </button>
+            )}
+            {action !== undefined && (
+              <button type="submit" className="button main" disabled={busy} data-testid="access-send">
+                {busy ? "Working…" : action}
+              </button>
+            )}
+          </div>
+        )}
+      </form>
+    </main>
+  );
+}
+
+function wordsOf(error: unknown): string {
+  if (!TributaryError.is(error)) return String(error);
+  const { problem } = error.detail as { readonly problem?: unknown };
+  const message = publicMessageOf(error);
+  return typeof problem === "string" ? `${message} ${problem}.` : message;
+}

@@ -1,0 +1,62 @@
+import type { AccessGrant, AuditActor, NewAuditRecord } from "@tributary/protocol";
+import type { ApiTokenRecord, SessionRecord } from "../ports/access-records.ts";
+
+// What the audit log says of operators. Passwords, tokens and cookies are in none of it.
+
+const grantsText = (grants: readonly AccessGrant[]): string[] =>
+  grants.map(({ model, role }) => `${role} of ${model}`);
+
+export function operatorCreated(
+  actor: AuditActor,
+  name: string,
+  grants: readonly AccessGrant[],
+): NewAuditRecord {
+  return {
+    actor,
+    action: "operator.create",
+    object: {},
+    detail: { operator: name, grants: grantsText(grants) },
+  };
+}
+
+export function operatorGranted(
+  actor: AuditActor,
+  name: string,
+  { before, now }: { readonly before: readonly AccessGrant[]; readonly now: readonly AccessGrant[] },
+): NewAuditRecord {
+  const detail = { operator: name, before: grantsText(before), grants: grantsText(now) };
+  return { actor, action: "operator.grants", object: {}, detail };
+}
+
+/** Who has another password, or is no operator any more. */
+export function operatorChanged(
+  actor: AuditActor,
+  action: "operator.password" | "operator.remove",
+  name: string,
+): NewAuditRecord {
+  return { actor, action, object: {}, detail: { operator: name } };
+}
+
+export function apiTokenChanged(
+  actor: AuditActor,
+  action: "api-token.create" | "api-token.revoke",
+  { id, label, grants, account, expiresAt }: ApiTokenRecord,
+): NewAuditRecord {
+  const detail = {
+    token: id,
+    label,
+    account,
+    grants: grantsText(grants),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+  };
+  return { actor, action, object: {}, detail };
+}
+
+/** Somebody signed in; or out, or was signed out. */
+export function sessionChanged(
+  actor: AuditActor,
+  action: "session.begin" | "session.end",
+  { id, name, address }: SessionRecord,
+): NewAuditRecord {
+  return { actor, action, object: {}, detail: { session: id, operator: name, address } };
+}

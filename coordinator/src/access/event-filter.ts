@@ -1,0 +1,42 @@
+import type { ModelName, TaskName } from "@tributary/core";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import { may, type Principal } from "./principal.ts";
+
+/** An event as streams have it. */
+interface StreamedEvent {
+  readonly type: string;
+  readonly data: unknown;
+}
+
+/** What of the event stream a principal sees. */
+export type EventFilter = (event: StreamedEvent) => boolean;
+
+const everything: EventFilter = () => true;
+
+/**
+ * Events of the models that a principal sees. What names no model, nor a task of one, is hidden from whoever does not see all: an event of a
+ * kind that is added later is not shown by accident.
+ */
+export async function eventFilter(
+  principal: Principal | null,
+  store: Pick<MetadataStore, "tasks">,
+): Promise<EventFilter> {
+  if (principal === null) return () => false;
+  if (may(principal, "view")) return everything;
+  // A task's model never changes.
+  const models = new Map<string, ModelName>(
+    (await store.tasks.list()).map(({ name, model }) => [name, model]),
+  );
+  return ({ type, data }) => {
+    // Counts of devices.
+    if (type === "devices") return true;
+    const { model, task, name } = data as {
+      readonly model?: ModelName;
+      readonly task?: TaskName;
+      readonly name?: TaskName;
+    };
+    if (type === "task" && model !== undefined && name !== undefined) models.set(name, model);
+    const of = model ?? (task === undefined ? undefined : models.get(task));
+    return of !== undefined && may(principal, "view", of);
+  };
+}
