@@ -15,6 +15,7 @@ import {
   type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
+import type { ScryptCost } from "./access/passwords.ts";
 import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { readPublicKey } from "@tributary/protocol";
 import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
@@ -93,7 +94,12 @@ export interface CoordinatorConfig {
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
-  readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+  readonly env?: {
+    readonly clock?: Clock;
+    readonly random?: SecureRandom;
+    readonly log?: Logger;
+    readonly passwordCost?: ScryptCost;
+  };
 }
 
 /** Files with a certificate and those between it and a root, and with its key, both PEM; or a certificate for trials. */

@@ -36,6 +36,8 @@ declare module "fastify" {
     principal: Principal | null;
   }
   interface FastifyContextConfig {
+    /** Statuses of errors that it answers with, and others of its kind do not. */
+    problems?: readonly number[];
     /** Its answers can be asked for in ranges. */
     ranges?: boolean;
   }

@@ -176,27 +176,39 @@ export type FleetHistoryView = Answer<"/v1/fleet/history">;
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */
 export type LogEntries = Answer<"/v1/certificate-log/entries">;
+/** Versions, rounds and tasks that were searched for. */
+export type SearchView = Answer<"/v1/search">;
+/** How what devices of a task tell of their data moved away from its reference. */
+export type DriftHistory = Answer<"/v1/tasks/{task}/drift">;
+export type DriftMetric = DriftHistory["metrics"][number];
+/** What is known of devices. */
+export type PrivacyView = Answer<"/v1/privacy">;
+/** What the rounds of a task hid. */
+export type TaskPrivacy = Answer<"/v1/tasks/{task}/privacy">;
+/** What a task would take and cost, simulated before it starts. */
+export type EstimateView = Answer<"/v1/estimates/{id}">;
+export type EstimateResult = NonNullable<EstimateView["result"]>;
+type EstimateRequest = Body<"/v1/tasks/estimate">;
+/** As one asks for it: what is left out gets the coordinator's default. */
+export interface EstimateInput {
+  /** A task's document. */
+  readonly task: unknown;
+  readonly fleet?: Partial<EstimateRequest["fleet"]>;
+  readonly goal?: Partial<EstimateRequest["goal"]>;
+  readonly budgetSeconds?: number;
+}
+/** Tasks and versions side by side. */
+export type CompareView = Answer<"/v1/compare">;
+export type SearchResult = SearchView["results"][number];
+export type SearchKind = SearchResult["kind"];
+export type SearchField = Answer<"/v1/search/fields">["fields"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */
-export type TaskSpec = Body<"/v1/tasks">;
-export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
-
-type Group =
-  | "local"
-  | "mode"
-  | "strategy"
-  | "cohort"
-  | "evaluation"
-  | "secureAggregation"
-  | "stop"
-  | "selection"
-  | "eligibility"
-  | "retries";
-
+export type TaskSpec = TaskView["spec"];
 /** A task as an operator writes it: what is left out gets the coordinator's default. */
-export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &
-  Partial<Omit<TaskSpec, "name" | "model" | Group>> & { readonly [Name in Group]?: Partial<TaskSpec[Name]> };
+export type TaskSpecInput = Body<"/v1/tasks">;
+export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
 /** A version that reaches a channel's devices in steps. */
 export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
@@ -204,14 +216,9 @@ export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
 export type RolloutGateView = RolloutView["gates"][number];
 export type RolloutChange = Body<"/v1/models/{model}/rollouts/{rollout}/state">;
 /** A rollout's document, every field filled in. */
-export type RolloutSpec = Body<"/v1/models/{model}/rollouts">;
+export type RolloutSpec = RolloutView["spec"];
 /** As an operator writes it: what is left out gets the coordinator's default. */
-export type RolloutSpecInput = Pick<RolloutSpec, "arms"> &
-  Partial<Omit<RolloutSpec, "arms" | "steps" | "gates">> & {
-    readonly steps?: readonly (Partial<RolloutSpec["steps"][number]> & { readonly percent: number })[];
-    readonly gates?: readonly (Partial<RolloutSpec["gates"][number]> &
-      Pick<RolloutSpec["gates"][number], "metric">)[];
-  };
+export type RolloutSpecInput = Body<"/v1/models/{model}/rollouts">;
 /** A version that no device runs any more. */
 export type WithdrawnVersionView = Answer<"/v1/models/{model}/withdrawals">["withdrawals"][number];
 

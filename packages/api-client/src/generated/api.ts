@@ -414,6 +414,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The messages of the device socket (AsyncAPI 3.0) */
+        get: operations["getAsyncapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document as a page to read */
+        get: operations["getApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/enrolments": {
         parameters: {
             query?: never;
@@ -737,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How what devices of a task tell of their data moved away from its reference, measurement by measurement */
+        get: operations["getTaskDrift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{model}/channels": {
         parameters: {
             query?: never;
@@ -905,6 +956,149 @@ export interface paths {
         put: operations["putModelRetention"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, rounds and tasks that a query asks for, newest first
+         * @description Such as `accuracy > 0.95 and strategy = fedAdam`, `loss <= 0.1 or version in (3, 4)`, `not model ~ "trial" and created > 7d ago`. Operators: = != < <= > >= ~ (holds the text) !~ in (...); and, or, not, parentheses; values: numbers, 95%, words, "texts", dates, 7d ago, yes, no, none. What has no value only meets !=, !~ and not.
+         */
+        get: operations["getSearch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be searched by */
+        get: operations["getSearchFields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant */
+        get: operations["getCompare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of devices, who vouches for them, what is kept and for how long */
+        get: operations["getPrivacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the rounds of a task hid, and what they did not */
+        get: operations["getTaskPrivacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/validation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a task's document as its creation would, and create nothing */
+        post: operations["postTasksValidation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate a task's rounds before it starts: what it would take and cost
+         * @description Answers at once; read the estimate by its id until its state is done, failed or cancelled. One is simulated at a time.
+         */
+        post: operations["postTasksEstimate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/estimates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An estimate: how far it is, or what it says */
+        get: operations["getEstimate"];
+        put?: never;
+        post?: never;
+        /** Cancel an estimate */
+        delete: operations["deleteEstimate"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1239,6 +1433,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/schemas/alert-rule.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of an alert rule */
+        get: operations["getSchemasAlertRuleJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/policies": {
         parameters: {
             query?: never;
@@ -1284,6 +1495,23 @@ export interface paths {
         };
         /** What policies decided, newest first, with the evidence */
         get: operations["getPolicyDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/policy.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a policy */
+        get: operations["getSchemasPolicyJson"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1354,6 +1582,23 @@ export interface paths {
         };
         /** What was told there and what waits to be, newest first */
         get: operations["getNotificationChannelDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/notification-channel.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a notification channel */
+        get: operations["getSchemasNotificationChannelJson"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1615,11 +1860,11 @@ export interface components {
              */
             role: "viewer" | "operator" | "admin" | "auditor";
         };
-        AlertAcknowledge: {
+        AlertAcknowledgeInput: {
             /** @description Who has seen it */
             by?: string;
             /** @default  */
-            comment: string;
+            comment?: string;
         };
         AlertAcknowledgement: {
             by: string;
@@ -1642,13 +1887,13 @@ export interface components {
             alerts: components["schemas"]["AlertView"][];
             counts: components["schemas"]["AlertCounts"];
         };
-        AlertRule: {
+        AlertRuleInput: {
             /**
              * @description Of this document's form
              * @default 1
              * @constant
              */
-            formatVersion: 1;
+            formatVersion?: 1;
             name: string;
             /**
              * @description What it looks at
@@ -1659,42 +1904,42 @@ export interface components {
              * @description false: it looks at nothing, and its alerts end
              * @default true
              */
-            enabled: boolean;
+            enabled?: boolean;
             /**
              * @default warning
              * @enum {string}
              */
-            severity: "info" | "warning" | "critical";
+            severity?: "info" | "warning" | "critical";
             /**
              * @description What it means depends on the kind; null: the kind's own
              * @default null
              */
-            threshold: number | null;
+            threshold?: number | null;
             /**
              * @description So long it has to hold before the alert fires: it is pending meanwhile
              * @default 0
              */
-            forMs: number;
+            forMs?: number;
             /**
              * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
              * @default 14400000
              */
-            repeatMs: number;
+            repeatMs?: number;
             /**
              * @description Only of these models; none: of all
              * @default []
              */
-            models: string[];
+            models?: string[];
             /**
              * @description Only of these tasks; none: of all
              * @default []
              */
-            tasks: string[];
+            tasks?: string[];
             /**
              * @description What whoever is woken should do; left empty: what the kind advises
              * @default
              */
-            advice: string;
+            advice?: string;
         };
         AlertRuleList: {
             rules: components["schemas"]["AlertRuleView"][];
@@ -1967,6 +2212,28 @@ export interface components {
              */
             contacts: string[];
         };
+        CardNotesInput: {
+            /**
+             * @description What it is for, and what it is not for
+             * @default
+             */
+            intendedUse?: string;
+            /**
+             * @description Where it does badly, and what is known of bias
+             * @default
+             */
+            limitations?: string;
+            /**
+             * @description A name, such as Apache-2.0
+             * @default
+             */
+            licence?: string;
+            /**
+             * @description Who is asked and told
+             * @default []
+             */
+            contacts?: string[];
+        };
         CardNotesView: {
             /** @description Null: nobody wrote any */
             notes: components["schemas"]["CardNotes"] | null;
@@ -1995,6 +2262,75 @@ export interface components {
              * @description RFC 3339, UTC
              */
             releasedAt: string;
+        };
+        CompareView: {
+            subjects: components["schemas"]["ComparedSubject"][];
+            /** @description Of the task's document and of how the version came about */
+            parameters: {
+                path: string;
+                values: (string | null)[];
+                differs: boolean;
+            }[];
+            metrics: {
+                name: string;
+                /** @description null: that is not known */
+                better: ("higher" | "lower") | null;
+                values: ({
+                    value: number;
+                    lower: number | null;
+                    upper: number | null;
+                    examples: number | null;
+                } | null)[];
+            }[];
+            /** @description Of pairs that something can be said of: measured on the same data */
+            differences: {
+                metric: string;
+                first: number;
+                second: number;
+                difference: number;
+                lower: number;
+                upper: number;
+                p: number;
+                /** @description By Holm, for all pairs of this metric together */
+                adjustedP: number;
+                significant: boolean;
+                /**
+                 * @description paired: devices measured both versions on the same examples; independent: from shares of a data set, as if of two samples, which errs towards no difference
+                 * @enum {string}
+                 */
+                method: "paired" | "independent";
+                examples: number;
+            }[];
+            confidence: number;
+        };
+        ComparedSubject: {
+            ref: string;
+            /** @enum {string} */
+            kind: "task" | "version";
+            model: string;
+            task: string | null;
+            version: number | null;
+            strategy: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            curve: {
+                /** @description Of rounds that trained and made a version, oldest first */
+                points: {
+                    round: number;
+                    version: number | null;
+                    seconds: number;
+                    examples: number;
+                    loss: number | null;
+                    accuracy: number | null;
+                    trainLoss: number | null;
+                    trainAccuracy: number | null;
+                }[];
+                /** @description How many there are; of many the points are a part */
+                rounds: number;
+            };
         };
         ComparisonView: {
             loss: {
@@ -2141,6 +2477,60 @@ export interface components {
             version: number;
             file: string;
         };
+        DriftHistory: {
+            task: string;
+            model: string;
+            reference: {
+                /** @description The task names a data set that stands for what the model was trained on */
+                hasDataset: boolean;
+                first: {
+                    roundId: string;
+                    version: number;
+                    /**
+                     * Format: date-time
+                     * @description RFC 3339, UTC
+                     */
+                    at: string;
+                } | null;
+            };
+            levels: {
+                some: number;
+                much: number;
+                source: string;
+            };
+            /** @description Oldest first */
+            measurements: {
+                roundId: string;
+                version: number;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number;
+            }[];
+            /** @description The one that drifted most, beyond what chance would do, first */
+            metrics: {
+                name: string;
+                /** @enum {string} */
+                subject: "feature" | "prediction" | "confidence" | "label";
+                latest: components["schemas"]["DriftView"];
+                histogram: {
+                    edges: number[];
+                    reference: number[];
+                    now: number[];
+                    /** @description Names of the bins between the first and the last */
+                    classes: string[] | null;
+                };
+                /** @description By measurement; null: it has no reference, or nothing was counted */
+                history: ({
+                    psi: number;
+                    psiLimit: number;
+                    count: number;
+                    beyondNoise: boolean;
+                } | null)[];
+            }[];
+        };
         DriftView: {
             metric: string;
             reference: {
@@ -2225,6 +2615,65 @@ export interface components {
              */
             whenUnknown: "ineligible" | "eligible";
         };
+        /**
+         * @description Which devices may take part; they decide by themselves
+         * @default {}
+         */
+        EligibilityRulesInput: {
+            /**
+             * @description A device has one of these; all may, where it is empty, that run what the model is written in
+             * @default []
+             */
+            engines?: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+            /**
+             * @description Memory of the device, as coarsely as a browser tells it
+             * @default null
+             */
+            minMemoryMb?: number | null;
+            /**
+             * @description Devices without a battery pass
+             * @default null
+             */
+            battery?: {
+                /**
+                 * @description Charging is enough, whatever the level
+                 * @default true
+                 */
+                charging?: boolean;
+                /**
+                 * @description Without charging, at least this full; 1: only when charging
+                 * @default 1
+                 */
+                minLevel?: number;
+            } | null;
+            /**
+             * @description unmetered: no cellular network, and no wish to save data
+             * @default any
+             * @enum {string}
+             */
+            network?: "any" | "unmetered";
+            /**
+             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+             * @default []
+             */
+            localeTags?: string[];
+            /**
+             * @description Tags that the app gave the device: it has all of these
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+             * @enum {string}
+             */
+            storage?: "durable";
+            /**
+             * @description What a device is of which a rule asks something that its platform does not tell
+             * @default ineligible
+             * @enum {string}
+             */
+            whenUnknown?: "ineligible" | "eligible";
+        };
         EnrolmentRequest: {
             token: string;
             publicKey: string;
@@ -2238,6 +2687,121 @@ export interface components {
              * @description RFC 3339, UTC
              */
             expiresAt: string;
+        };
+        /** @default {} */
+        EstimateFleetInput: {
+            /**
+             * @description Of the population
+             * @default 1000
+             */
+            devices?: number;
+            /** @default 50 */
+            examplesPerDevice?: number;
+            /**
+             * @description Share of devices with an offer that vanish before their report has come
+             * @default 0.1
+             */
+            dropout?: number;
+            /**
+             * @description Median time of one batch on a device
+             * @default 20
+             */
+            stepMs?: number;
+            /** @default 20 */
+            downlinkMbps?: number;
+            /** @default 5 */
+            uplinkMbps?: number;
+            /**
+             * @description Whether all devices have labels in the same shares, or each mostly a few of them
+             * @default alike
+             * @enum {string}
+             */
+            labels?: "alike" | "skewed";
+        };
+        EstimateRequestInput: {
+            task: components["schemas"]["TaskSpecInput"];
+            fleet?: components["schemas"]["EstimateFleetInput"];
+            /** @default {} */
+            goal?: {
+                /**
+                 * @description Rounds until a version is so accurate on held-out examples; null: rounds within the time
+                 * @default null
+                 */
+                accuracy?: number | null;
+                /**
+                 * @description Of the simulated clock, at most
+                 * @default 60
+                 */
+                minutes?: number;
+            };
+            /**
+             * @description Of this machine's time, at most: what was simulated by then is told
+             * @default 30
+             */
+            budgetSeconds?: number;
+        };
+        EstimateResult: {
+            /**
+             * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
+             * @enum {string}
+             */
+            data: "evaluation" | "random";
+            rounds: number;
+            abandoned: number;
+            roundsToAccuracy: number | null;
+            secondsToAccuracy: number | null;
+            /** @description Of the last version */
+            accuracy: number | null;
+            loss: number | null;
+            /** @description A tenth of the rounds is below low, a tenth above high */
+            roundSeconds: {
+                low: number;
+                median: number;
+                high: number;
+            };
+            roundsPerHour: number;
+            /** @description Of a device that takes part in a round */
+            perDevice: {
+                bytesUp: number;
+                bytesDown: number;
+                seconds: number;
+            };
+            perRound: {
+                bytesUp: number;
+                bytesDown: number;
+                cohort: number;
+                dropouts: number;
+            };
+            /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
+            coordinatorCpuSeconds: number;
+            caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
+            curve: {
+                round: number;
+                seconds: number;
+                accuracy: number | null;
+                loss: number | null;
+            }[];
+        };
+        EstimateView: {
+            id: string;
+            /** @enum {string} */
+            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            progress: {
+                rounds: number;
+                clockSeconds: number;
+                accuracy: number | null;
+                share: number;
+            };
+            error: {
+                code: string;
+                message: string;
+            } | null;
+            result: components["schemas"]["EstimateResult"] | null;
         };
         FleetHistory: {
             stepHours: number;
@@ -2322,6 +2886,38 @@ export interface components {
              * @default 16
              */
             minimumDevices: number;
+        };
+        GateSpecInput: {
+            /**
+             * @default loss
+             * @enum {string}
+             */
+            metric?: "loss" | "accuracy";
+            /**
+             * @description Share of devices that measure and never train in this task
+             * @default 0.1
+             */
+            heldOutShare?: number;
+            /**
+             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+             * @default 0
+             */
+            requiredImprovement?: number;
+            /**
+             * @description With which the improvement has to be at least that
+             * @default 0.95
+             */
+            confidence?: number;
+            /**
+             * @description Failures in a row after which the task pauses
+             * @default 5
+             */
+            patience?: number;
+            /**
+             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+             * @default 16
+             */
+            minimumDevices?: number;
         };
         GateView: {
             reference: number;
@@ -2480,6 +3076,27 @@ export interface components {
             /** @description 0 if left out, of adamw 0.01 */
             weightDecay?: number;
         };
+        /** @default {} */
+        LocalOptimizerInput: {
+            /**
+             * @description Of the devices; anew in every round
+             * @default sgd
+             * @enum {string}
+             */
+            kind?: "sgd" | "momentum" | "adam" | "adamw";
+            /** @description momentum; 0.9 if left out */
+            momentum?: number;
+            /** @description momentum */
+            nesterov?: boolean;
+            /** @description adam, adamw; 0.9 if left out */
+            beta1?: number;
+            /** @description adam, adamw; 0.999 if left out */
+            beta2?: number;
+            /** @description adam, adamw; 1e-8 if left out */
+            epsilon?: number;
+            /** @description 0 if left out, of adamw 0.01 */
+            weightDecay?: number;
+        };
         LogConsistency: {
             path: string[];
         };
@@ -2507,6 +3124,25 @@ export interface components {
              * @enum {string}
              */
             kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+            /** @description The model's output that it is put on */
+            output?: string;
+            /** @description Factor in the sum of several losses */
+            weight?: number;
+            /** @description softmax-cross-entropy */
+            labelSmoothing?: number;
+            /** @description softmax-cross-entropy: a factor per class */
+            classWeights?: number[];
+            /** @description huber */
+            delta?: number;
+            graph?: string;
+        };
+        LossSpecInput: {
+            /**
+             * @description What is minimised; auto: what the model's first output looks made for
+             * @default auto
+             * @enum {string}
+             */
+            kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
             /** @description The model's output that it is put on */
             output?: string;
             /** @description Factor in the sum of several losses */
@@ -2632,11 +3268,11 @@ export interface components {
             inputs: components["schemas"]["GraphPort"][];
             outputs: components["schemas"]["GraphPort"][];
         };
-        NewApiToken: {
+        NewApiTokenInput: {
             label: string;
             grants: components["schemas"]["AccessGrant"][];
             /** @default 90 */
-            days: number | null;
+            days?: number | null;
         };
         NewOperator: {
             /** @description Lowercase letters, digits and . _ @ - */
@@ -2656,33 +3292,33 @@ export interface components {
             /** @description Why */
             comment: string;
         };
-        NotificationChannel: {
+        NotificationChannelInput: {
             /**
              * @description Of this document's form
              * @default 1
              * @constant
              */
-            formatVersion: 1;
+            formatVersion?: 1;
             name: string;
             /** @default true */
-            enabled: boolean;
+            enabled?: boolean;
             /**
              * @description Alerts of less are not told here
              * @default warning
              * @enum {string}
              */
-            minimumSeverity: "info" | "warning" | "critical";
+            minimumSeverity?: "info" | "warning" | "critical";
             /**
              * @description Only of these rules; none: of all
              * @default []
              */
-            rules: string[];
+            rules?: string[];
             /**
              * @description Whether it is told when alerts have resolved
              * @default true
              */
-            resolved: boolean;
-            target: components["schemas"]["NotificationTarget"];
+            resolved?: boolean;
+            target: components["schemas"]["NotificationTargetInput"];
         };
         NotificationChannelList: {
             channels: components["schemas"]["NotificationChannelView"][];
@@ -2727,12 +3363,12 @@ export interface components {
                 at: string;
             } | null;
         };
-        NotificationTarget: {
+        NotificationTargetInput: {
             /** @constant */
             kind: "webhook";
             url: components["schemas"]["SecretInput"];
             /** @default null */
-            secret: components["schemas"]["SecretInput"] | null;
+            secret?: components["schemas"]["SecretInput"] | null;
         } | {
             /** @constant */
             kind: "slack";
@@ -2743,19 +3379,19 @@ export interface components {
             /** @description Of the SMTP server */
             host: string;
             /** @default 587 */
-            port: number;
+            port?: number;
             /**
              * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
              * @default starttls
              * @enum {string}
              */
-            security: "starttls" | "tls" | "none";
+            security?: "starttls" | "tls" | "none";
             /** @default null */
-            user: string | null;
+            user?: string | null;
             from: string;
             to: string[];
             /** @default null */
-            password: components["schemas"]["SecretInput"] | null;
+            password?: components["schemas"]["SecretInput"] | null;
         };
         NotificationTargetView: {
             /** @constant */
@@ -2828,94 +3464,6 @@ export interface components {
             at: string;
             dropouts: number;
         };
-        Policy: {
-            /**
-             * @description Of this document's form
-             * @default 1
-             * @constant
-             */
-            formatVersion: 1;
-            name: string;
-            /**
-             * @description false: it decides nothing
-             * @default true
-             */
-            enabled: boolean;
-            /**
-             * @description It says what it would have done, and does nothing
-             * @default false
-             */
-            dryRun: boolean;
-            /**
-             * @description At least so long from one decision to the next
-             * @default 86400000
-             */
-            cooldownMs: number;
-            /** @default {} */
-            budget: {
-                /**
-                 * @description At most so many in the period; null: no bound
-                 * @default 7
-                 */
-                decisions: number | null;
-                /**
-                 * @description train-on-drift: at most so many rounds in the period; null: no bound
-                 * @default null
-                 */
-                rounds: number | null;
-                /** @default 604800000 */
-                periodMs: number;
-            };
-            does: {
-                /** @constant */
-                kind: "train-on-drift";
-                telemetryTask: string;
-                /** @description A task that is prepared: paused, or done with its rounds */
-                task: string;
-                /**
-                 * @description So far a distribution lies from its reference, and further than chance
-                 * @default 0.2
-                 */
-                psi: number;
-                /**
-                 * @description In so many measurements in a row
-                 * @default 2
-                 */
-                measurements: number;
-                /**
-                 * @description That it is given
-                 * @default 50
-                 */
-                rounds: number;
-            } | {
-                /** @constant */
-                kind: "promote";
-                model: string;
-                /**
-                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
-                 * @default rollout
-                 * @enum {string}
-                 */
-                by: "rollout" | "release" | "alias";
-                /**
-                 * @description Whose version is the champion
-                 * @default stable
-                 */
-                channel: string;
-                /**
-                 * @description by alias: the name that moves
-                 * @default null
-                 */
-                alias: string | null;
-                /**
-                 * @description by rollout: its document without arms and channel; what is left out is as by default
-                 * @default {}
-                 */
-                rollout: {
-                    [key: string]: unknown;
-                };
-            };
-        };
         PolicyDecisionList: {
             decisions: components["schemas"]["PolicyDecisionView"][];
         };
@@ -2939,6 +3487,94 @@ export interface components {
             rounds: number;
             evidence: {
                 [key: string]: string | number | boolean | null;
+            };
+        };
+        PolicyInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun?: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs?: number;
+            /** @default {} */
+            budget?: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions?: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds?: number | null;
+                /** @default 604800000 */
+                periodMs?: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi?: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements?: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds?: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by?: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel?: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias?: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout?: {
+                    [key: string]: unknown;
+                };
             };
         };
         PolicyList: {
@@ -3038,6 +3674,30 @@ export interface components {
             roundsInPeriod: number;
             lastDecision: components["schemas"]["PolicyDecisionView"] | null;
         };
+        PrivacyView: {
+            issuer: components["schemas"]["IssuerView"];
+            certificateLog: {
+                size: number;
+                signed: {
+                    size: number;
+                    rootHash: string;
+                    timestampVersion: number;
+                } | null;
+            };
+            devices: {
+                enrolled: number;
+                tellingHealth: number;
+            };
+            erasures: {
+                requests: number;
+                newestAt: string | null;
+            };
+            retention: {
+                journalDays: number;
+                healthDays: number;
+                keepsAggregates: boolean;
+            };
+        };
         /** @description An error (RFC 9457) */
         ProblemBody: {
             /**
@@ -3100,14 +3760,14 @@ export interface components {
             code: string;
             devices: number;
         };
-        ReleaseRequest: {
+        ReleaseRequestInput: {
             /** @description A version's number, an alias, or "newest" */
             version: number | string;
             /**
              * @description Which channel is moved; one that is not there yet is made
              * @default stable
              */
-            channel: string;
+            channel?: string;
         };
         ReproductionView: {
             model: string;
@@ -3153,6 +3813,23 @@ export interface components {
              * @default false
              */
             deleteFiles: boolean;
+        };
+        RetentionRuleInput: {
+            /**
+             * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+             * @default 20
+             */
+            newest?: number;
+            /**
+             * @description What a channel pointed to within so many days stays
+             * @default 0
+             */
+            releasedWithinDays?: number;
+            /**
+             * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+             * @default false
+             */
+            deleteFiles?: boolean;
         };
         RetentionView: {
             rule: components["schemas"]["RetentionRule"];
@@ -3202,6 +3879,31 @@ export interface components {
              * @enum {string}
              */
             toPass: "no-harm" | "not-worse";
+            /** @description latency: runs of this many milliseconds and more are slow */
+            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+            /**
+             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+             * @enum {string}
+             */
+            evidence?: "devices" | "cohorts";
+        };
+        RolloutGateInput: {
+            /**
+             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+             * @enum {string}
+             */
+            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+            /**
+             * @description Worse by more than this is taken back
+             * @default 0.02
+             */
+            margin?: number;
+            /**
+             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+             * @default no-harm
+             * @enum {string}
+             */
+            toPass?: "no-harm" | "not-worse";
             /** @description latency: runs of this many milliseconds and more are slow */
             latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
             /**
@@ -3308,6 +4010,72 @@ export interface components {
             /** @description Least version of the runtime that the arms need */
             runtime?: string;
         };
+        RolloutSpecInput: {
+            /**
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            /** @description Name of a rollout, never used twice within a model */
+            rollout?: string;
+            /** @default stable */
+            channel?: string;
+            /** @default default */
+            population?: string;
+            /** @description Versions that are tried against the channel's */
+            arms: {
+                name: string;
+                version: number;
+            }[];
+            /**
+             * @default [
+             *       {
+             *         "percent": 1
+             *       },
+             *       {
+             *         "percent": 10
+             *       },
+             *       {
+             *         "percent": 50
+             *       },
+             *       {
+             *         "percent": 100
+             *       }
+             *     ]
+             */
+            steps?: components["schemas"]["RolloutStepInput"][];
+            /**
+             * @default [
+             *       {
+             *         "metric": "crashes"
+             *       },
+             *       {
+             *         "metric": "self-checks"
+             *       },
+             *       {
+             *         "metric": "errors"
+             *       }
+             *     ]
+             */
+            gates?: components["schemas"]["RolloutGateInput"][];
+            /**
+             * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+             * @default 0.05
+             */
+            falseAlarmRate?: number;
+            /**
+             * @description How long a device is watched from its first report; then it counts, once
+             * @default 900000
+             */
+            observeMs?: number;
+            /**
+             * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+             * @default null
+             */
+            telemetryTask?: string | null;
+            /** @description Least version of the runtime that the arms need */
+            runtime?: string;
+        };
         RolloutStep: {
             /** @description Of the devices with one of the tags, in hundredths of a percent */
             percent: number;
@@ -3338,6 +4106,37 @@ export interface components {
              * @default 604800000
              */
             deadlineMs: number | null;
+        };
+        RolloutStepInput: {
+            /** @description Of the devices with one of the tags, in hundredths of a percent */
+            percent: number;
+            /**
+             * @description The app's own; none: all devices
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description In it whatever the percentage
+             * @default []
+             */
+            devices?: string[];
+            /** @default 3600000 */
+            minimumMs?: number;
+            /**
+             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+             * @default 5
+             */
+            minimumDevices?: number;
+            /**
+             * @description Pairs of cohorts by then, where a gate rests on sums
+             * @default 5
+             */
+            minimumCohorts?: number;
+            /**
+             * @description When it may not pass by then the rollout is paused; null: never
+             * @default 604800000
+             */
+            deadlineMs?: number | null;
         };
         RolloutView: {
             model: string;
@@ -3446,6 +4245,49 @@ export interface components {
             reason: string | null;
             secure: components["schemas"]["SecureView"] | null;
         };
+        SearchFieldList: {
+            fields: {
+                name: string;
+                /** @enum {string} */
+                type: "number" | "text" | "date" | "flag" | "any";
+                kinds: ("version" | "round" | "task")[];
+                description: string;
+                /** @description The only texts there are */
+                choices: string[] | null;
+                /** @description The name goes on after a dot: parameter.learningRate */
+                open: boolean;
+            }[];
+        };
+        SearchResult: {
+            /** @enum {string} */
+            kind: "version" | "round" | "task";
+            model: string;
+            task: string | null;
+            version: number | null;
+            roundId: string | null;
+            round: number | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            /** @description A round's phase, a task's state, whether a version was published or trained */
+            state: string;
+            strategy: string | null;
+            loss: number | null;
+            accuracy: number | null;
+            cohort: number | null;
+            numExamples: number | null;
+        };
+        SearchView: {
+            /** @description As it was read */
+            query: string;
+            /** @description That know all the fields of the query */
+            kinds: ("version" | "round" | "task")[];
+            results: components["schemas"]["SearchResult"][];
+            /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
+            next: string | null;
+        };
         SecretInput: {
             value: string;
         } | {
@@ -3503,6 +4345,45 @@ export interface components {
              */
             maxExampleLoss: number;
         };
+        /** @default {} */
+        SecureSpecInput: {
+            /**
+             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+             * @default on
+             * @enum {string}
+             */
+            mode?: "on" | "off";
+            /**
+             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+             * @default 16
+             */
+            minimumCohort?: number;
+            /**
+             * @description Largest share of members that may be corrupt
+             * @default 0.05
+             */
+            corruption?: number;
+            /**
+             * @description Largest share of members that may drop out
+             * @default 0.3
+             */
+            dropout?: number;
+            /**
+             * @description Each of the five steps ends when all have answered, else then
+             * @default 10000
+             */
+            phaseDeadlineMs?: number;
+            /**
+             * @description Bits of one rounded value of an update
+             * @default 16
+             */
+            valueBits?: number;
+            /**
+             * @description Largest mean loss a device can tell
+             * @default 1000
+             */
+            maxExampleLoss?: number;
+        };
         SecureView: {
             /** @enum {string} */
             step: "advertise" | "share" | "mask" | "sign" | "unmask";
@@ -3539,6 +4420,27 @@ export interface components {
              * @default 0.5
              */
             fairness: number;
+        };
+        /**
+         * @description Who of the willing devices is asked
+         * @default {}
+         */
+        SelectionRulesInput: {
+            /**
+             * @description Least time between two participations of a device
+             * @default 0
+             */
+            minimumSeparationMs?: number;
+            /**
+             * @description Rounds of the task that a device sits out after each of its own
+             * @default 0
+             */
+            minimumSeparationRounds?: number;
+            /**
+             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+             * @default 0.5
+             */
+            fairness?: number;
         };
         SessionView: {
             principal: {
@@ -3699,6 +4601,53 @@ export interface components {
                 minimumChange: number;
             } | null;
         };
+        /**
+         * @description When the task is done, beside its `rounds`
+         * @default {}
+         */
+        StopRulesInput: {
+            /**
+             * @description Done when a round reaches it
+             * @default null
+             */
+            targetMetric?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                name?: "loss" | "accuracy";
+                /** @description A loss at most, or an accuracy of at least, this */
+                value: number;
+            } | null;
+            /**
+             * @description Done so long after the task was created or last resumed
+             * @default null
+             */
+            elapsedMs?: number | null;
+            /**
+             * @description Done when the best value is so many rounds old
+             * @default null
+             */
+            noImprovement?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                metric?: "loss" | "accuracy";
+                /**
+                 * @description Committed rounds without a new best
+                 * @default 20
+                 */
+                rounds?: number;
+                /**
+                 * @description A smaller change is no improvement
+                 * @default 0
+                 */
+                minimumChange?: number;
+            } | null;
+        };
         SuspicionList: {
             suspicions: components["schemas"]["SuspicionView"][];
         };
@@ -3761,6 +4710,51 @@ export interface components {
             /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
             concurrency?: number;
         };
+        /** @default {} */
+        TaskModeInput: {
+            /**
+             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+             * @default synchronous
+             * @enum {string}
+             */
+            type?: "synchronous" | "buffered";
+            /** @description buffered: K, the updates that make a version */
+            bufferSize?: number;
+            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+            maxStaleness?: number;
+            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+            concurrency?: number;
+        };
+        TaskPrivacy: {
+            task: string;
+            model: string;
+            /** @description Of rounds that ended in a sum, the newest 10,000 */
+            rounds: {
+                private: number;
+                notPrivate: {
+                    /** @enum {string} */
+                    why: "plain" | "small-cohort";
+                    rounds: number;
+                }[];
+                smallest: number | null;
+                largest: number | null;
+            };
+            leastHidden: number | null;
+            /** @description Of the newest 200 such rounds, oldest first */
+            cohorts: {
+                round: number;
+                /** @enum {string} */
+                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number;
+                private: boolean;
+            }[];
+            metrics: string[];
+        };
         TaskReason: {
             /** @enum {string} */
             code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
@@ -3790,6 +4784,19 @@ export interface components {
              * @default UTC
              */
             timeZone: string;
+        };
+        TaskScheduleInput: {
+            windows: {
+                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                cron: string;
+                /** @description How long */
+                durationMs: number;
+            }[];
+            /**
+             * @description IANA name, such as Europe/Zurich
+             * @default UTC
+             */
+            timeZone?: string;
         };
         TaskSpec: {
             /**
@@ -4058,10 +5065,280 @@ export interface components {
             maxStatisticChange: number;
             secureAggregation: components["schemas"]["SecureSpec"];
         };
+        TaskSpecInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            model: string;
+            /**
+             * @description Devices of this population are asked
+             * @default default
+             */
+            population?: string;
+            /**
+             * @description Committed rounds after which the task is done; null: no end
+             * @default null
+             */
+            rounds?: number | null;
+            stop?: components["schemas"]["StopRulesInput"];
+            /**
+             * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+             * @default train
+             * @enum {string}
+             */
+            kind?: "train" | "evaluate" | "telemetry";
+            /**
+             * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+             * @default null
+             */
+            candidate?: string | number | null;
+            /**
+             * @description telemetry: what is counted besides runs; none named: all
+             * @default []
+             */
+            telemetry?: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+            /**
+             * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * @description train: what a version must show on held-out devices
+             * @default null
+             */
+            gate?: components["schemas"]["GateSpecInput"] | null;
+            /**
+             * @description train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so
+             * @default every
+             * @enum {string}
+             */
+            release?: "every" | "on-gate" | "rollout" | "manual";
+            /**
+             * @description Parameters that learn, by name; * stands for any text
+             * @default [
+             *       "*"
+             *     ]
+             */
+            trainable?: string[];
+            /** @default {} */
+            loss?: {
+                /**
+                 * @description What is minimised; auto: what the model's first output looks made for
+                 * @default auto
+                 * @enum {string}
+                 */
+                kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                /** @description The model's output that it is put on */
+                output?: string;
+                /** @description Factor in the sum of several losses */
+                weight?: number;
+                /** @description softmax-cross-entropy */
+                labelSmoothing?: number;
+                /** @description softmax-cross-entropy: a factor per class */
+                classWeights?: number[];
+                /** @description huber */
+                delta?: number;
+                graph?: string;
+            };
+            /**
+             * @description Losses on further outputs
+             * @default []
+             */
+            moreLosses?: components["schemas"]["LossSpecInput"][];
+            /**
+             * @description Measured on held-out data besides loss and accuracy
+             * @default []
+             */
+            metrics?: components["schemas"]["MetricSpec"][];
+            /**
+             * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+             * @default as-exported
+             * @enum {string}
+             */
+            batchNormalization?: "as-exported" | "frozen" | "federated";
+            /**
+             * @description Low-rank adapters: devices train and send only these
+             * @default null
+             */
+            adapters?: {
+                /**
+                 * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                 * @default [
+                 *       "*"
+                 *     ]
+                 */
+                targets?: string[];
+                /**
+                 * @description Columns between the two factors
+                 * @default 8
+                 */
+                rank?: number;
+                /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                alpha?: number;
+                /**
+                 * @description Train the second factor alone: only then is the mean of updates exact
+                 * @default true
+                 */
+                freezeA?: boolean;
+            } | null;
+            /** @default {} */
+            local?: {
+                /**
+                 * @description Passes over the device's examples
+                 * @default 1
+                 */
+                epochs?: number;
+                /**
+                 * @description Examples a gradient step
+                 * @default 10
+                 */
+                batchSize?: number;
+                /** @default 0.05 */
+                learningRate?: number;
+                /**
+                 * @description Most examples used a round
+                 * @default 600
+                 */
+                maxExamples?: number;
+                /** @default {} */
+                learningRateSchedule?: {
+                    /**
+                     * @description Changes by round
+                     * @default constant
+                     * @enum {string}
+                     */
+                    kind?: "constant" | "step" | "exponential" | "cosine";
+                    /** @description step: every everyRounds rounds; exponential: every round */
+                    factor?: number;
+                    /** @description step */
+                    everyRounds?: number;
+                    /** @description cosine: rounds until the end is reached */
+                    totalRounds?: number;
+                    /** @description cosine: of the learning rate, at the end; 0 if left out */
+                    finalShare?: number;
+                };
+                optimizer?: components["schemas"]["LocalOptimizerInput"];
+                /** @default null */
+                clipGradientNorm?: number | null;
+                /**
+                 * @description Most steps of one run; fewer where they would take more than 30 ms
+                 * @default 64
+                 */
+                loopSteps?: number;
+                /**
+                 * @description FedProx's mu: holds devices close to the weights they began with
+                 * @default null
+                 */
+                proximalTerm?: number | null;
+            };
+            /** @default {} */
+            cohort?: {
+                /**
+                 * @description Ready devices that form the cohort
+                 * @default 24
+                 */
+                goalCount?: number;
+                /**
+                 * @description Fewest updates a sum may hold
+                 * @default 2
+                 */
+                minimumCount?: number;
+                /**
+                 * @description Open offers per wanted device
+                 * @default 1.3
+                 */
+                overSelection?: number;
+                /** @default 60000 */
+                trainDeadlineMs?: number;
+                /** @default 20000 */
+                reportDeadlineMs?: number;
+            };
+            mode?: components["schemas"]["TaskModeInput"];
+            /** @default {} */
+            strategy?: {
+                /**
+                 * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                 * @default fedAvg
+                 */
+                name?: string;
+                /**
+                 * @description Of the strategy; what is left out gets its default
+                 * @default {}
+                 */
+                parameters?: {
+                    [key: string]: number;
+                };
+                /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                trustedDataset?: string;
+            };
+            /**
+             * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+             * @default int8
+             * @enum {string}
+             */
+            stepPrecision?: "int8" | "int4" | "float32";
+            selection?: components["schemas"]["SelectionRulesInput"];
+            eligibility?: components["schemas"]["EligibilityRulesInput"];
+            /**
+             * @description When rounds may begin; null: at any time
+             * @default null
+             */
+            schedule?: components["schemas"]["TaskScheduleInput"] | null;
+            /**
+             * @description What follows abandoned rounds
+             * @default {}
+             */
+            retries?: {
+                /**
+                 * @description After so many in a row the task pauses itself; null: never
+                 * @default 1000
+                 */
+                maxConsecutiveFailures?: number | null;
+                /**
+                 * @description Before the second try; it doubles with each failure, with jitter
+                 * @default 500
+                 */
+                backoffMs?: number;
+                /** @default 30000 */
+                maxBackoffMs?: number;
+            };
+            /** @default 0 */
+            pauseBetweenRoundsMs?: number;
+            /** @default {} */
+            evaluation?: {
+                /** @default null */
+                dataset?: string | null;
+                /** @default 200 */
+                batchSize?: number;
+                /**
+                 * @description On devices: what one example can say at most of the difference of two versions
+                 * @default 10
+                 */
+                maxLossDifference?: number;
+            };
+            /**
+             * @description L2 norm the weights of an update may have
+             * @default 100
+             */
+            maxUpdateNorm?: number;
+            /**
+             * @description Most that one running mean or variance may change in a round
+             * @default 100
+             */
+            maxStatisticChange?: number;
+            secureAggregation?: components["schemas"]["SecureSpecInput"];
+        };
         TaskStateChange: {
             /** @enum {string} */
             state: "running" | "paused";
             moreRounds?: number;
+        };
+        TaskValidation: {
+            spec: components["schemas"]["TaskSpec"];
         };
         TaskView: {
             name: string;
@@ -4425,6 +5702,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4497,6 +5778,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4532,7 +5817,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4619,6 +5904,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4676,6 +5965,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4705,7 +5998,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4762,7 +6055,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4827,7 +6120,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4897,7 +6190,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4964,7 +6257,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5029,7 +6322,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5092,7 +6385,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5137,7 +6430,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5187,7 +6480,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5239,7 +6532,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5299,7 +6592,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5359,7 +6652,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5412,7 +6705,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5474,7 +6767,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5534,7 +6827,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5596,7 +6889,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5659,7 +6952,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5724,7 +7017,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5786,7 +7079,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5842,11 +7135,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewApiToken"];
+                "application/json": components["schemas"]["NewApiTokenInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5909,7 +7202,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6017,7 +7310,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6028,6 +7321,102 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAsyncapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getApi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description The caller's copy is current */
@@ -6070,7 +7459,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6081,6 +7470,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -6130,7 +7521,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6141,6 +7532,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -6188,7 +7581,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6248,7 +7641,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6270,6 +7663,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -6299,7 +7696,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6321,6 +7718,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -6349,7 +7750,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6371,6 +7772,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -6407,7 +7812,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6527,7 +7932,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6589,7 +7994,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6649,7 +8054,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -6801,7 +8206,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -6869,7 +8274,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6930,7 +8335,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6996,7 +8401,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7064,7 +8469,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7130,7 +8535,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7201,7 +8606,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7276,7 +8681,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7285,6 +8690,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeasurementList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTaskDrift: {
+        parameters: {
+            query: {
+                /**
+                 * @description Newest measurements
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftHistory"];
                 };
             };
             /** @description The caller's copy is current */
@@ -7337,7 +8809,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7409,7 +8881,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7475,11 +8947,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReleaseRequest"];
+                "application/json": components["schemas"]["ReleaseRequestInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7555,7 +9027,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7623,7 +9095,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7693,7 +9165,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7768,7 +9240,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7841,7 +9313,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7907,7 +9379,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7968,7 +9440,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8029,11 +9501,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CardNotes"];
+                "application/json": components["schemas"]["CardNotesInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8103,7 +9575,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8164,11 +9636,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RetentionRule"];
+                "application/json": components["schemas"]["RetentionRuleInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8187,6 +9659,550 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getSearch: {
+        parameters: {
+            query: {
+                /** @description Such as accuracy > 0.95 and strategy = fedAdam; empty: everything */
+                query: string;
+                /** @description Only these; left out: all that know the fields */
+                kind?: "version" | "round" | "task";
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description `next` of the page before
+                 * @example WzEyXQ
+                 */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getSearchFields: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchFieldList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getCompare: {
+        parameters: {
+            query: {
+                /** @description A task by its name, or a version as model@12 or model@champion */
+                of: string[];
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompareView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPrivacy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTaskPrivacy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPrivacy"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postTasksValidation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskSpecInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskValidation"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postTasksEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EstimateRequestInput"];
+            };
+        };
+        responses: {
+            /** @description Taken */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    deleteEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
             409: components["responses"]["Problem"];
             /** @description It is over */
@@ -8238,7 +10254,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8304,11 +10320,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RolloutSpec"];
+                "application/json": components["schemas"]["RolloutSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8384,7 +10400,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8459,7 +10475,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8530,7 +10546,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8605,7 +10621,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8674,7 +10690,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8740,7 +10756,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8832,7 +10848,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8889,7 +10905,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8959,7 +10975,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9030,7 +11046,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9098,7 +11114,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9161,7 +11177,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9235,7 +11251,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9288,7 +11304,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9350,11 +11366,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AlertAcknowledge"];
+                "application/json": components["schemas"]["AlertAcknowledgeInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9421,7 +11437,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9483,7 +11499,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9543,7 +11559,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9606,7 +11622,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9668,7 +11684,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9721,7 +11737,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9778,11 +11794,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AlertRule"];
+                "application/json": components["schemas"]["AlertRuleInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9848,7 +11864,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -9893,6 +11909,53 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    getSchemasAlertRuleJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getPolicies: {
         parameters: {
             query?: never;
@@ -9908,7 +11971,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9961,7 +12024,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10018,11 +12081,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Policy"];
+                "application/json": components["schemas"]["PolicyInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10088,7 +12151,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -10155,7 +12218,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10191,6 +12254,53 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getSchemasPolicyJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getNotificationChannels: {
         parameters: {
             query?: never;
@@ -10206,7 +12316,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10263,7 +12373,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10324,11 +12434,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NotificationChannel"];
+                "application/json": components["schemas"]["NotificationChannelInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10398,7 +12508,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -10469,7 +12579,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -10544,7 +12654,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10584,6 +12694,53 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getSchemasNotificationChannelJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getStatus: {
         parameters: {
             query?: never;
@@ -10599,7 +12756,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10650,7 +12807,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10707,7 +12864,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10779,7 +12936,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10856,7 +13013,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -10932,7 +13089,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10987,7 +13144,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -11043,11 +13200,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskSpec"];
+                "application/json": components["schemas"]["TaskSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -11114,7 +13271,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -11184,7 +13341,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -11264,7 +13421,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -11346,7 +13503,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -11407,7 +13564,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -11468,7 +13625,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -11523,7 +13680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];

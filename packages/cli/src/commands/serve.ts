@@ -163,6 +163,10 @@ export function serveCommand(): Command {
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      if (coordinator.setupUrl !== null)
+        console.log(
+          `the first account is made at ${coordinator.setupUrl}: once, within a day, by whoever has the link`,
+        );
       for (const notice of coordinator.notices) console.log(notice);
       const rootKey = join(options.dataDir, "keys", "root.key.json");
       if (existsSync(rootKey)) {
