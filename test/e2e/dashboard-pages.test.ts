@@ -86,6 +86,9 @@ beforeAll(async () => {
       secureAggregation: { mode: "off" },
     }),
   );
+  // There is no disk so empty.
+  await api.setAlertRule({ name: "space", kind: "disk-almost-full", threshold: 1, severity: "critical" });
+  await api.setPolicy({ name: "challenger", dryRun: true, does: { kind: "promote", model: "digits" } });
   await see.poll(async () => (await api.rounds("learn-letters")).length).toBe(1);
   await api.setTaskState("learn-letters", { state: "paused" });
   giveLongHistory(dataDir, "learn-letters", HISTORY);
