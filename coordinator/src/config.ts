@@ -15,6 +15,8 @@ import {
   type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
+import type { ScryptCost } from "./access/passwords.ts";
+import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { readPublicKey } from "@tributary/protocol";
 import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 
@@ -78,11 +80,24 @@ export interface CoordinatorConfig {
   readonly keepAggregates?: boolean;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
+  /** One JSON object a line, or lines for people; both go to standard error. @defaultValue "json" */
+  readonly logFormat?: LogFormat;
+  /** A folder for TensorBoard, to which every task's rounds are written as they end. */
+  readonly tensorboardDir?: string;
+  /** An MLflow tracking server that every task is a run on. */
+  readonly mlflow?: MlflowConfig;
+  /** Where traces go; without it none are made. */
+  readonly tracing?: TracingConfig;
   readonly limits?: Partial<CoordinatorLimits>;
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
-  readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+  readonly env?: {
+    readonly clock?: Clock;
+    readonly random?: SecureRandom;
+    readonly log?: Logger;
+    readonly passwordCost?: ScryptCost;
+  };
 }
 
 /** Files with a certificate and those between it and a root, and with its key, both PEM; or a certificate for trials. */
@@ -99,8 +114,19 @@ export interface IssuerConfig {
 export const ANONYMOUS_ACCESS = ["none", "viewer"] as const;
 export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
 
+/** Traces for a collector that speaks OTLP over HTTP. What else there is to say, OpenTelemetry's own variables say (`OTEL_*`). */
+export interface TracingConfig {
+  /** Its base URL: `http://127.0.0.1:4318`. */
+  readonly endpoint: string;
+  /** Share of rounds, requests and connections that are traced, 0 to 1. @defaultValue 1 */
+  readonly ratio?: number;
+}
+
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["json", "pretty"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Bounds of the HTTP side; those of the protocol are its own `LIMITS`. */
 export interface CoordinatorLimits {
@@ -168,13 +194,23 @@ export interface ResolvedConfig {
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly tensorboardDir: string | undefined;
+  readonly mlflow: MlflowConfig | undefined;
+  readonly tracing: TracingConfig | undefined;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
 }
 
 /** @throws `coordinator/invalid-config`, naming the field */
 export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
-  const { host = "127.0.0.1", port = 7700, name = "tributary", logLevel = "warn" } = config;
+  const {
+    host = "127.0.0.1",
+    port = 7700,
+    name = "tributary",
+    logLevel = "warn",
+    logFormat = "json",
+  } = config;
   if (config.dataDir === "") throw invalid("dataDir", "a folder", config.dataDir);
   if (host === "") throw invalid("host", "an address", host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
@@ -185,6 +221,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
   if (!Number.isInteger(metadataDays) || metadataDays < 1 || metadataDays > 3_650)
     throw invalid("metadataDays", "an integer of 1 to 3650", metadataDays);
   if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
+  if (!LOG_FORMATS.includes(logFormat)) throw invalid("logFormat", LOG_FORMATS.join(", "), logFormat);
   const { dashboardDir, demoUrl, publicUrl } = config;
   if (demoUrl !== undefined) parseHttpUrl("demoUrl", demoUrl);
   return {
@@ -211,6 +248,10 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     logLevel,
+    logFormat,
+    tensorboardDir: config.tensorboardDir === undefined ? undefined : resolve(config.tensorboardDir),
+    mlflow: config.mlflow === undefined ? undefined : checkMlflow(config.mlflow),
+    tracing: config.tracing === undefined ? undefined : checkTracing(config.tracing),
     limits: checkCounts("limits", { ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };
@@ -252,6 +293,27 @@ function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): R
   const key = readPublicKey(publicKey);
   if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
   return { publicKey: encodeHex(key), name };
+}
+
+function checkMlflow(mlflow: MlflowConfig): MlflowConfig {
+  const { trackingUri, token, username } = mlflow;
+  const { username: inUri, password } = parseHttpUrl("mlflow.trackingUri", trackingUri);
+  if (inUri !== "" || password !== "")
+    throw invalid(
+      "mlflow.trackingUri",
+      "a URL without a user (MLFLOW_TRACKING_USERNAME says who)",
+      "(hidden)",
+    );
+  if (token !== undefined && username !== undefined)
+    throw invalid("mlflow", "a token, or a user and a password", "both");
+  return mlflow;
+}
+
+function checkTracing(tracing: TracingConfig): TracingConfig {
+  const { endpoint, ratio = 1 } = tracing;
+  parseHttpUrl("tracing.endpoint", endpoint);
+  if (!(ratio >= 0 && ratio <= 1)) throw invalid("tracing.ratio", "a number of 0 to 1", ratio);
+  return tracing;
 }
 
 function checkTls(tls: TlsConfig): TlsConfig {

@@ -1,13 +1,6 @@
 import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
-import {
-  createLogger,
-  type Env,
-  failure,
-  type PopulationName,
-  systemClock,
-  systemRandom,
-} from "@tributary/core";
+import { type Env, failure, type PopulationName, systemClock, systemRandom } from "@tributary/core";
 import { createAccessRoom } from "./access/access-room.ts";
 import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
@@ -43,6 +36,7 @@ import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerRetentionRoutes } from "./http/retention-routes.ts";
+import { createSharedAnswers } from "./http/shared-answers.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
@@ -55,6 +49,9 @@ import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { openLog } from "./observability/logging/coordinator-log.ts";
+import { registerHttpTracing } from "./observability/tracing/http-tracing.ts";
+import { activeTraceFields, openTracing } from "./observability/tracing/tracing.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -63,6 +60,8 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { mlflowSecrets } from "./runs/mlflow-client.ts";
+import { trackRuns } from "./runs/track-runs.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
 import { noticesOf } from "./notices.ts";
@@ -70,7 +69,7 @@ import { openServerTls } from "./tls/server-tls.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200, tracing: 150, runs: 100 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -129,18 +128,41 @@ async function start(
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const access = createAccessPolicy(config);
   // It asks for the store when there is one.
-  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const accessRoom = createAccessRoom({
+    config,
+    env: { clock, random },
+    store: () => store,
+    operatorToken,
+    ...(seams.passwordCost && { passwordCost: seams.passwordCost }),
+  });
   const { guard } = accessRoom;
+  const { log: ownLog, pino: logger } = await openLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    clock,
+    secrets: [operatorToken, ...mlflowSecrets(config.mlflow)],
+    traceFields: activeTraceFields,
+  });
+  const log = seams.log ?? ownLog;
+  const sharedAnswers = createSharedAnswers();
   const tls = await openServerTls(config, { clock, random });
-  const { app, peers, routes } = await createApp({ config, access, guard, version: VERSION, tls });
-  const log =
-    seams.log ??
-    createLogger({
-      level: "debug",
-      clock,
-      write: ({ level, message, fields }) => app.log[level](fields, message),
-    });
+  const { app, peers, routes } = await createApp({
+    config,
+    access,
+    guard,
+    version: VERSION,
+    tls,
+    logger,
+    sharedAnswers,
+  });
   const env: Env = { clock, random, log };
+  const tracing = await openTracing({ config: config.tracing, version: VERSION, log });
+  opened.defer(() => closeInTime(env, "tracing", () => tracing.close()));
+  const { tracer } = tracing;
+  registerHttpTracing(app, {
+    ...tracing,
+    isOperator: ({ principal }) => principal !== null && principal.kind !== "anonymous",
+  });
   const certificateFiles = tls?.follow(app.server as TlsServer, env);
   if (certificateFiles !== undefined) opened.defer(() => certificateFiles.close());
   const notices = noticesOf(config, tls);
@@ -156,6 +178,8 @@ async function start(
   if (unused > 0) log.info("coordinator: unused blobs were removed", { count: unused });
   const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
+  const shared = sharedAnswers.follow(bus);
+  opened.defer(() => shared.close());
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
@@ -186,6 +210,8 @@ async function start(
     keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
+    tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -196,6 +222,7 @@ async function start(
   const gateway: DeviceGateway = createGateway({
     ...context,
     issuerPublicKey,
+    tracer,
     handler: {
       ...rounds.handler,
       connected(from, { software }) {
@@ -335,6 +362,8 @@ async function start(
   const setupCode = await accessRoom.issueSetupCode();
   const url =
     config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
+  const runs = trackRuns({ config, env, store, bus, progressOf: (task) => registry.progress(task), url });
+  opened.defer(() => closeInTime(env, "runs", () => runs.close()));
   let closing: Promise<void> | undefined;
   return {
     url,

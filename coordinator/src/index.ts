@@ -1,8 +1,15 @@
 export { type Backup, backupDataDir, type BackupOptions } from "./backup/backup.ts";
 export type { BackupManifest } from "./backup/backup-files.ts";
 export { restoreDataDir, type RestoreOptions } from "./backup/restore.ts";
-export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel, TlsConfig } from "./config.ts";
-export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
+export type {
+  CoordinatorConfig,
+  CoordinatorLimits,
+  IssuerConfig,
+  LogFormat,
+  LogLevel,
+  TlsConfig,
+} from "./config.ts";
+export { DEFAULT_LIMITS, LOG_FORMATS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
 export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";
@@ -20,4 +27,8 @@ export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-nam
 export { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 export { tlsOf } from "./tls/tls-options.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
+export { createMlflowClient, type MlflowConfig, mlflowOfEnvironment } from "./runs/mlflow-client.ts";
+export { type MlflowRuns, mlflowRuns } from "./runs/mlflow-runs.ts";
+export type { RunSource } from "./runs/run-source.ts";
+export { type TensorboardRuns, tensorboardRuns } from "./runs/tensorboard-runs.ts";
 export { PLAIN_PAGE_CSP, plainPage } from "./http/plain-page.ts";

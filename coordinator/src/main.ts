@@ -1,8 +1,17 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { ANONYMOUS_ACCESS, LOG_LEVELS, type AnonymousAccess, type LogLevel } from "./config.ts";
+import {
+  ANONYMOUS_ACCESS,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type AnonymousAccess,
+  type CoordinatorConfig,
+  type LogFormat,
+  type LogLevel,
+} from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
+import { mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 import { tlsOf } from "./tls/tls-options.ts";
 import { VERSION } from "./version.ts";
 
@@ -27,6 +36,10 @@ interface Arguments {
   readonly issuerName?: string;
   readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly tensorboard?: string;
+  readonly otlpEndpoint?: string;
+  readonly traceRatio: number;
 }
 
 function port(text: string): number {
@@ -88,7 +101,30 @@ const command = new Command("tributary-coordinator")
       .choices(ANONYMOUS_ACCESS)
       .default("none"),
   )
-  .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
+  .addOption(
+    new Option("--log-level <level>", "what is logged")
+      .choices(LOG_LEVELS)
+      .default("warn")
+      .env("TRIBUTARY_LOG_LEVEL"),
+  )
+  .addOption(
+    new Option("--log-format <format>", "one JSON object a line, or lines for people")
+      .choices(LOG_FORMATS)
+      .default("json")
+      .env("TRIBUTARY_LOG_FORMAT"),
+  )
+  .option("--tensorboard <folder>", "write every task's rounds there for TensorBoard, as they end")
+  .addOption(
+    new Option("--otlp-endpoint <url>", "where traces go, by OTLP over HTTP: http://127.0.0.1:4318").env(
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+  )
+  .addOption(
+    new Option("--trace-ratio <share>", "share of rounds and requests that are traced, 0 to 1")
+      .argParser(Number)
+      .default(1)
+      .env("OTEL_TRACES_SAMPLER_ARG"),
+  )
   .allowExcessArguments(false)
   .action(
     async ({
@@ -96,6 +132,9 @@ const command = new Command("tributary-coordinator")
       allowHost,
       issuerKey,
       issuerName,
+      tensorboard,
+      otlpEndpoint,
+      traceRatio,
       tls,
       tlsCert,
       tlsKey,
@@ -112,6 +151,8 @@ const command = new Command("tributary-coordinator")
         ...rest,
         allowOrigins: allowOrigin,
         allowHosts: allowHost,
+        ...runsOf(tensorboard),
+        ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
         trustedProxies: trustedProxy,
         ...tlsOf({ tls, tlsCert, tlsKey }),
         ...(issuerKey === undefined
@@ -129,6 +170,15 @@ const command = new Command("tributary-coordinator")
       );
     },
   );
+
+/** Who is told of runs: TensorBoard's files, and the MLflow server that its own variables name. */
+function runsOf(tensorboardDir: string | undefined): Pick<CoordinatorConfig, "tensorboardDir" | "mlflow"> {
+  const mlflow = mlflowOfEnvironment(process.env);
+  return {
+    ...(tensorboardDir === undefined ? {} : { tensorboardDir }),
+    ...(mlflow === undefined ? {} : { mlflow }),
+  };
+}
 
 /** The first signal closes, the second one ends at once. */
 function stopOnSignal(close: () => Promise<void>): void {

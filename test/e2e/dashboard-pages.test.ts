@@ -13,6 +13,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PAGES } from "../../coordinator/dashboard/src/pages.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { enrolDevice } from "../src/enrol-device.ts";
+import { giveLongHistory } from "../src/long-history.ts";
+import { createScriptedRound } from "../src/scripted-round.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
@@ -23,11 +25,14 @@ const SCREENSHOTS = join(import.meta.dirname, "../../.tributary/screenshots");
 
 /** What the addresses of pages name here: an entry of the page list that names more has to be added. */
 const NAMES: Record<string, string> = {
-  task: "learn-digits",
+  task: "digits",
   model: "digits",
   round: "1",
   rollout: "spring",
 };
+
+/** Rounds and versions of one task and its model. */
+const HISTORY = 10_000;
 
 const SIZES = {
   desktop: { width: 1280, height: 800 },
@@ -48,8 +53,9 @@ beforeAll(async () => {
     [vite, "build", "--outDir", dashboardDir, "--logLevel", "error"],
     { cwd: DASHBOARD },
   );
+  const dataDir = join(folder.path, "coordinator");
   coordinator = await createCoordinator({
-    dataDir: join(folder.path, "coordinator"),
+    dataDir,
     port: 0,
     dashboardDir,
     anonymous: "viewer",
@@ -57,18 +63,32 @@ beforeAll(async () => {
   });
   opened.defer(() => coordinator.close());
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
-  await api.publishModel("digits", buildLinear({ seed: 1 }));
-  await api.publishModel("digits", buildLinear({ seed: 2 }));
-  await api.publishModel("digits", buildLinear({ seed: 3 }), { release: false });
+  // A round that real devices took part in.
+  const round = await createScriptedRound(
+    { url: coordinator.url, dataDir, operatorToken: coordinator.operatorToken },
+    { name: "digits", model: buildLinear({ seed: 1 }), devices: 3 },
+  );
+  opened.defer(() => round.close());
+  await round.uploadAll((i) => ({ numExamples: 20 + i, fill: 0.001 }));
+  await round.committed();
+  await api.publishModel("digits", buildLinear({ seed: 2 }), { release: false });
+  await api.startRollout("digits", {
+    rollout: "spring",
+    arms: [{ name: "second", version: 3 }],
+    gates: [],
+  });
+  await api.publishModel("letters", buildLinear({ seed: 4 }));
   await api.createTask(
     parseTaskSpec({
-      name: "learn-digits",
-      model: "digits",
+      name: "learn-letters",
+      model: "letters",
       gate: { metric: "loss", minimumDevices: 3 },
       secureAggregation: { mode: "off" },
     }),
   );
-  await api.startRollout("digits", { rollout: "spring", arms: [{ name: "third", version: 3 }], gates: [] });
+  await see.poll(async () => (await api.rounds("learn-letters")).length).toBe(1);
+  await api.setTaskState("learn-letters", { state: "paused" });
+  giveLongHistory(dataDir, "learn-letters", HISTORY);
   NAMES["device"] = await enrolDevice(coordinator);
   const executablePath = findChromium();
   browser = await chromium.launch({
@@ -128,21 +148,42 @@ describe("every page, at a desktop's and a phone's size, in light and in dark", 
   );
 });
 
+test("10,000 rounds and versions are read as they come into sight, and only those in sight are drawn", async () => {
+  await using context = await browser.newContext({ viewport: SIZES.desktop });
+  const page = await context.newPage();
+  for (const [address, list, rows] of [
+    ["/tasks/learn-letters", "Table of rounds", "round-row"],
+    ["/models/letters", "Versions, newest first", "version-row"],
+  ] as const) {
+    await page.goto(`${coordinator.url}${address}`);
+    const region = page.getByRole("region", { name: list });
+    await see(region.getByTestId(rows).first()).toHaveAttribute(
+      rows === "round-row" ? "data-round" : "data-version",
+      String(HISTORY),
+    );
+    const height = () => region.evaluate((element) => element.scrollHeight);
+    const before = await height();
+    await region.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await see.poll(height).toBeGreaterThan(1.5 * before);
+    expect(await region.getByTestId(rows).count()).toBeLessThan(80);
+  }
+});
+
 test("a page is reached by its address, by keys and by the way back, and the focus goes along", async () => {
   await using context = await browser.newContext({ viewport: SIZES.desktop });
   const page = await context.newPage();
-  await page.goto(`${coordinator.url}/tasks/learn-digits`);
-  await see(page).toHaveTitle("learn-digits · Tributary");
+  await page.goto(`${coordinator.url}/tasks/learn-letters`);
+  await see(page).toHaveTitle("learn-letters · Tributary");
   await see(page.getByRole("navigation", { name: "Breadcrumbs" }).getByRole("listitem")).toHaveText([
     "Tasks",
-    "learn-digits",
+    "learn-letters",
   ]);
   await page.keyboard.press("g");
   await page.keyboard.press("m");
   await see(page).toHaveTitle("Models · Tributary");
   await see(page.locator("#main")).toBeFocused();
   await page.goBack();
-  await see(page).toHaveTitle("learn-digits · Tributary");
+  await see(page).toHaveTitle("learn-letters · Tributary");
 
   await page.keyboard.press("?");
   const help = page.getByTestId("shortcut-help");
@@ -152,7 +193,7 @@ test("a page is reached by its address, by keys and by the way back, and the foc
   await see(help).toBeHidden();
   await page.keyboard.press("g");
   await page.keyboard.press("m");
-  await see(page).toHaveTitle("learn-digits · Tributary");
+  await see(page).toHaveTitle("learn-letters · Tributary");
 
   await page.goto(`${coordinator.url}/nothing/here`);
   await see(page.getByTestId("no-such-page")).toContainText("/nothing/here");

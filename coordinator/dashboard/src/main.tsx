@@ -11,8 +11,6 @@ import "./styles/round.css";
 import "./styles/curves.css";
 import "./styles/tables.css";
 import "./styles/model-card.css";
-import "./styles/rollout.css";
-import "./styles/audit.css";
 import "./styles/access.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
 import { showTheme } from "./data/preferences.ts";

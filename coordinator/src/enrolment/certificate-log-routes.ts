@@ -42,7 +42,7 @@ export function registerCertificateLogRoutes(app: App, options: CertificateLogRo
   app.get(
     "/v1/certificate-log/inclusion",
     {
-      config: { audience: "device" },
+      config: { audience: "device", problems: [403] },
       schema: {
         summary: "That a certificate is in the log: its inclusion path (RFC 9162, 2.1.3)",
         tags,

@@ -94,7 +94,7 @@ export async function createEnrolment(context: EnrolmentContext): Promise<Enrolm
       return { certificate: certified.certificate, grew: await admit(tx, certified, now) };
     });
     if (admitted.grew) context.logGrew();
-    log.info("device enrolled", { deviceId, population, subject: certified.token?.subject });
+    log.info("device enrolled", { device: deviceId, population });
     const { notAfterMs } = await readCertificate(admitted.certificate);
     return {
       certificate: encodeBase64url(admitted.certificate),

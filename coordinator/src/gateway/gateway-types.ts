@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from "node:http";
+import type { SpanContext, Tracer } from "@opentelemetry/api";
 import type { Duplex } from "node:stream";
 import type { DeviceId, Env, PopulationName, TributaryError } from "@tributary/core";
 import {
@@ -91,6 +92,8 @@ export interface GatewayOptions {
   /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */
   readonly training?: () => number;
   readonly limits?: Partial<GatewayLimits>;
+  /** What makes the spans of connections. */
+  readonly tracer?: Tracer;
   /** Who is at the other end, behind proxies. @defaultValue the socket's address */
   readonly addressOf?: (request: IncomingMessage) => string;
 }
@@ -102,6 +105,8 @@ export interface DeviceGateway extends Gateway {
   attach(server: Server): void;
   /** False when the device is not connected, or its connection was given up because it does not read. */
   send(device: DeviceId, message: ServerMessage): boolean;
+  /** The span that a device connected in. */
+  connectionOf(device: DeviceId): SpanContext | undefined;
   /** Devices with a session. */
   connected(): readonly DeviceId[];
   /**

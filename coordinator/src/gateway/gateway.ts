@@ -21,6 +21,7 @@ import {
   type GatewayLimits,
   type GatewayOptions,
 } from "./gateway-types.ts";
+import { ConnectionTrace } from "./connection-trace.ts";
 import { checkHello } from "./greeting.ts";
 import { CLOSE_GRACE_MS, Session, silence } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -106,6 +107,10 @@ class WebSocketGateway implements DeviceGateway {
     return this.#byDevice.has(device);
   }
 
+  connectionOf(device: DeviceId): ReturnType<DeviceGateway["connectionOf"]> {
+    return this.#byDevice.get(device)?.connection.spanContext;
+  }
+
   connected(): readonly DeviceId[] {
     return [...this.#byDevice.keys()];
   }
@@ -157,6 +162,7 @@ class WebSocketGateway implements DeviceGateway {
     const nonce = random.bytes(32);
     const session = new Session({
       socket,
+      connection: new ConnectionTrace(this.#options.tracer),
       id: `${this.#nextId++}-${encodeHex(random.bytes(4))}`,
       address,
       headers,
@@ -294,6 +300,7 @@ class WebSocketGateway implements DeviceGateway {
     }
     session.device = device;
     session.phase = "open";
+    session.connection.opened(device.device, session.id);
     this.#ungreeted.delete(session);
     this.#byDevice.set(device.device, session);
     session.send({
@@ -368,6 +375,7 @@ class WebSocketGateway implements DeviceGateway {
     if (left > 0) this.#byAddress.set(session.address, left);
     else this.#byAddress.delete(session.address);
     session.phase = "closing";
+    session.connection.gone();
     this.#leave(session);
     if (this.#sessions.size === 0) this.#allGone?.();
   }

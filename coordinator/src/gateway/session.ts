@@ -3,6 +3,7 @@ import { encodeServerMessage, refusalOf, type ServerMessage } from "@tributary/p
 import { WebSocket } from "ws";
 import type { AccessHeaders } from "../http/access-policy.ts";
 import type { ConnectedDevice } from "./gateway-types.ts";
+import type { ConnectionTrace } from "./connection-trace.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 
 /** WebSocket close codes (RFC 6455 7.4.1). */
@@ -21,6 +22,8 @@ export interface SessionOptions {
   readonly bucket: TokenBucket;
   readonly maxBufferedBytes: number;
   readonly nowMs: number;
+  /** Of how it connected. */
+  readonly connection: ConnectionTrace;
 }
 
 /** One connection. Its times are on the monotonic clock. */
@@ -32,6 +35,7 @@ export class Session {
   readonly nonce: Uint8Array;
   readonly bucket: TokenBucket;
   readonly openedAtMs: number;
+  readonly connection: ConnectionTrace;
   /** `model/channel` of the releases it wants to hear of. */
   readonly subscriptions = new Set<string>();
   heardAtMs: number;
@@ -45,6 +49,7 @@ export class Session {
     this.id = options.id;
     this.address = options.address;
     this.headers = options.headers;
+    this.connection = options.connection;
     this.nonce = options.nonce;
     this.bucket = options.bucket;
     this.openedAtMs = options.nowMs;
@@ -71,6 +76,7 @@ export class Session {
   /** Says why, then closes. Idempotent. */
   refuse(error: TributaryError, nowMs: number, options: { retryAfterMs?: number } = {}): void {
     if (this.phase === "closing") return;
+    this.connection.refused(error.code);
     this.send(refusalOf(error, options));
     this.phase = "closing";
     this.closingSinceMs = nowMs;

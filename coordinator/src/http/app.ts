@@ -2,20 +2,21 @@ import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { failure } from "@tributary/core";
-import { CSRF_HEADER, PROOF_HEADER } from "@tributary/protocol";
+import { PROOF_HEADER } from "@tributary/protocol";
 import {
   fastify,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyRequest,
+  LogController,
   type RawServerDefault,
 } from "fastify";
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Guard } from "../access/guard.ts";
 import type { Principal } from "../access/principal.ts";
 import { isReading, routeAccess, type ServedRoute } from "../access/route-access.ts";
 import type { ResolvedConfig } from "../config.ts";
+import { registerRequestLog, requestId, REQUEST_ID_HEADER } from "../observability/logging/request-log.ts";
 import { TLS_OPTIONS, type ServerTls } from "../tls/server-tls.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { apiDocumentOptions } from "./api-document/api-document.ts";
@@ -24,6 +25,7 @@ import { registerEntityTags } from "./entity-tags.ts";
 import { sendError } from "./errors.ts";
 import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
+import type { SharedAnswers } from "./shared-answers.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
@@ -34,6 +36,8 @@ declare module "fastify" {
     principal: Principal | null;
   }
   interface FastifyContextConfig {
+    /** Statuses of errors that it answers with, and others of its kind do not. */
+    problems?: readonly number[];
     /** Its answers can be asked for in ranges. */
     ranges?: boolean;
   }
@@ -62,10 +66,12 @@ export interface AppOptions {
   readonly access: AccessPolicy;
   readonly guard: Guard;
   readonly version: string;
+  /** The coordinator's log. @defaultValue none */
+  readonly logger?: FastifyBaseLogger;
+  /** @defaultValue each is made for who asked alone */
+  readonly sharedAnswers?: SharedAnswers;
   /** How it speaks TLS; without it plain HTTP, as behind a proxy. */
   readonly tls?: ServerTls | undefined;
-  /** Log lines; the default is standard error. */
-  readonly logStream?: { write(line: string): void };
 }
 
 /**
@@ -78,7 +84,7 @@ export async function createApp(options: AppOptions): Promise<{
   /** Those added so far, with who may call each. */
   readonly routes: readonly ServedRoute[];
 }> {
-  const { config, access, guard, version, tls, logStream } = options;
+  const { config, access, guard, version, tls, logger } = options;
   const { limits } = config;
   const peers = createPeers(config.trustedProxies);
   const serverLimits = {
@@ -87,21 +93,8 @@ export async function createApp(options: AppOptions): Promise<{
     connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
   };
   const app: App = fastify({
-    logger: {
-      level: config.logLevel === "silent" ? "silent" : config.logLevel,
-      stream: logStream ?? process.stderr,
-      // Who it was from is nobody's to keep.
-      serializers: { req: ({ method, url }: FastifyRequest) => ({ method, url }) },
-      redact: [
-        "req.headers.authorization",
-        "req.headers.cookie",
-        `req.headers["${PROOF_HEADER}"]`,
-        `req.headers["${CSRF_HEADER}"]`,
-        "token",
-        "authorization",
-        "password",
-      ],
-    },
+    ...(logger === undefined ? {} : { loggerInstance: logger }),
+    logController: new LogController({ requestIdLogLabel: "requestId", disableRequestLogging: true }),
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     // A client that asks for much and reads nothing holds a socket and a file open.
@@ -116,7 +109,7 @@ export async function createApp(options: AppOptions): Promise<{
     // No header of a client is believed about who it is, but of proxies that are named.
     trustProxy: peers.trusts,
     // Random, for it is told: a problem names its request by it, and the log.
-    genReqId: () => randomUUID(),
+    genReqId: requestId,
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
       answerUnreadable(app.log, error, socket);
@@ -133,6 +126,7 @@ export async function createApp(options: AppOptions): Promise<{
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
 
+  registerRequestLog(app);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
 
   app.addHook("onRequest", async (request, reply) => {
@@ -164,7 +158,14 @@ export async function createApp(options: AppOptions): Promise<{
         credentials: false,
         methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
         allowedHeaders: ["authorization", "content-type", "if-none-match", "if-range", "range", PROOF_HEADER],
-        exposedHeaders: ["accept-ranges", "content-length", "content-range", "etag", "retry-after"],
+        exposedHeaders: [
+          "accept-ranges",
+          "content-length",
+          "content-range",
+          "etag",
+          "retry-after",
+          REQUEST_ID_HEADER,
+        ],
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,
         strictPreflight: true,
       });
@@ -199,6 +200,7 @@ export async function createApp(options: AppOptions): Promise<{
     if (schema?.body !== undefined && config?.audience !== "device")
       route.schema = { ...schema, body: strictBody(schema.body) };
   });
+  options.sharedAnswers?.register(app);
   registerEntityTags(app);
   registerPreconditions(app);
 

@@ -22,6 +22,7 @@ export function registerEntityTags(app: App): void {
   });
 }
 
-function entityTag(payload: string): string {
+/** Of an answer's bytes. */
+export function entityTag(payload: string): string {
   return `"${sha256(encodeUtf8(payload)).slice(0, 32)}"`;
 }

@@ -52,7 +52,9 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   let heartbeat: Timer | undefined;
 
   const order = new EventOrder(store.events, options.newestEventId, (event) => {
-    for (const stream of streams) stream.deliver(event);
+    // Written out once, however many read it.
+    const bytes = streams.size === 0 ? undefined : bytesOf(event);
+    for (const stream of streams) stream.deliver(event, bytes);
     if (event.id !== null && event.id % 1000 === 0)
       void store.events.prune(limits.keptEvents).catch(() => {});
   });
@@ -60,7 +62,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     // A log that cannot be read: its events are in no stream, and clients find them when they resume.
     bus.subscribe("event", (event) => void order.receive(event).catch(() => {})),
     bus.subscribe("devices", (devices) => {
-      for (const stream of streams) stream.write(frame("devices", devices));
+      const bytes = Buffer.from(frame("devices", devices));
+      for (const stream of streams) stream.write(bytes);
     }),
   ];
 
@@ -147,13 +150,13 @@ class EventStream {
     for (const event of waiting.slice(replayed + 1)) this.#send(event);
   }
 
-  deliver(event: LiveEvent): void {
-    if (this.#waiting === undefined) this.#send(event);
+  deliver(event: LiveEvent, bytes?: Uint8Array): void {
+    if (this.#waiting === undefined) this.#send(event, bytes);
     else if (this.#waiting.length < 10_000) this.#waiting.push(event);
     else this.#raw.destroy();
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     if (this.#raw.destroyed || this.#raw.writableEnded) return;
     // A reader this far behind gets nothing live any more; it comes back with the last id it saw.
     if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes) this.#raw.destroy();
@@ -166,14 +169,12 @@ class EventStream {
     this.#raw.socket?.destroySoon();
   }
 
-  #send(event: EventRecord | LiveEvent): void {
+  #send(event: EventRecord | LiveEvent, bytes?: Uint8Array): void {
     if (event.id !== null) {
       if (event.id <= this.#lastId) return;
       this.#lastId = event.id;
     }
-    if (!this.reader.sees(event)) return;
-    if (event.id === null) return this.write(frame(event.type, event.data));
-    this.write(frame(event.type, event.data, event.id));
+    if (this.reader.sees(event)) this.write(bytes ?? bytesOf(event));
   }
 
   #drained(): Promise<void> {
@@ -193,6 +194,10 @@ class EventStream {
 
 function parseEventId(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function bytesOf({ type, data, id }: EventRecord | LiveEvent): Uint8Array {
+  return Buffer.from(frame(type, data, id ?? undefined));
 }
 
 function frame(type: string, data: unknown, id?: number): string {

@@ -3,6 +3,7 @@ import { failure, type Timer } from "@tributary/core";
 import type { LogHead, NewAuditRecord } from "@tributary/protocol";
 import { parseMetadata, TUF_ROLES } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
+import { traced } from "../observability/tracing/traced.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ReleaseChange, RoleRecord } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
@@ -170,7 +171,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   return {
     root: first.bytes,
     release: <T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>) =>
-      inTurn(async () => commit(await prepare(changes))),
+      inTurn(async () => commit(await traced("registry.sign", {}, () => prepare(changes)))),
     signLogHeads: () => inTurn(signLogHeads),
     keys: createRoleKeys({
       ring,

@@ -1,3 +1,4 @@
+import type { Span } from "@opentelemetry/api";
 import type { ModelVersion } from "@tributary/core";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import { parametersFromSafetensors } from "@tributary/tensor";
@@ -32,6 +33,7 @@ import { channelMoved } from "../audit/records.ts";
 import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { traced } from "../observability/tracing/traced.ts";
 import { followCandidate } from "../registry/aliases.ts";
 import { trainedLineage } from "../registry/lineage.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -74,10 +76,14 @@ export async function commitRound(
   services: RoundServices & Pick<Workers, "evaluator">,
   input: CommitInput,
 ): Promise<VersionRecord> {
-  const { env, store, blobs, bus, releases, evaluator } = services;
-  const { config, plan, task, model, base, mean, strategy } = input;
-
-  const { weights, state, rounded, before, trainingRound } = await newWeights(services, input);
+  const { evaluator } = services;
+  const { plan, task, strategy } = input;
+  const stepped = await traced(
+    "aggregation.server-optimizer",
+    { "tributary.strategy": strategy.choice.name },
+    () => newWeights(services, input),
+  );
+  const { weights } = stepped;
   const { dataset } = task.spec.evaluation;
   const result =
     dataset === null
@@ -89,52 +95,74 @@ export async function commitRound(
           values: weights.values,
         });
   await input.evaluated(result);
+  return traced("registry.commit", {}, (span) => commitWeights(services, { input, stepped, result, span }));
+}
 
+/** What a commit makes, and what is known of it. */
+interface Measured {
+  readonly input: CommitInput;
+  readonly stepped: NewWeights;
+  readonly result: EvaluationResult | undefined;
+  readonly span: Span | undefined;
+}
+
+/** Stores a version with its signed metadata, and tells everyone. */
+async function commitWeights(
+  services: RoundServices & Pick<Workers, "evaluator">,
+  { input, stepped, result, span }: Measured,
+): Promise<VersionRecord> {
+  const { env, store, blobs, bus, releases, evaluator } = services;
+  const { config, plan, task, model, base, mean, strategy } = input;
+  const { weights, state, rounded, before, trainingRound } = stepped;
+  const { dataset } = task.spec.evaluation;
   const version = await nextVersionNumber(store, model.name);
+  span?.setAttribute("tributary.version", version);
   const createdAt = env.clock.now();
-  const stored = await storeVersion(
-    { blobs, store, env, bus },
-    model,
-    {
-      version,
-      parentVersion: base.version,
-      roundId: config.roundId,
-      createdAt,
-      loss: result?.loss ?? null,
-      accuracy: result?.accuracy ?? null,
-      metrics: result?.metrics ?? {},
-      cohort: mean.updates,
-      numExamples: mean.totalExamples,
-      strategy: strategy.choice,
-      releasedAt:
-        task.spec.release === "every" && (await mayFollow(store, model.name, STABLE_CHANNEL, base.version))
-          ? createdAt
-          : null,
-      gate: null,
-      trust: mean.trust ?? null,
-      lineage: trainedLineage({
-        model,
-        task,
-        training: plan.plan.training.spec,
-        cohorts: input.cohorts ?? [
-          {
-            round: config.roundId,
-            updates: mean.updates,
-            numExamples: mean.totalExamples,
-            staleness: null,
-          },
-        ],
-        measured: result,
-      }),
-    },
-    weights,
-    rounded?.steps,
-    {
-      measureRanges:
-        dataset === null
-          ? undefined
-          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
-    },
+  const stored = await traced("registry.write", {}, async () =>
+    storeVersion(
+      { blobs, store, env, bus },
+      model,
+      {
+        version,
+        parentVersion: base.version,
+        roundId: config.roundId,
+        createdAt,
+        loss: result?.loss ?? null,
+        accuracy: result?.accuracy ?? null,
+        metrics: result?.metrics ?? {},
+        cohort: mean.updates,
+        numExamples: mean.totalExamples,
+        strategy: strategy.choice,
+        releasedAt:
+          task.spec.release === "every" && (await mayFollow(store, model.name, STABLE_CHANNEL, base.version))
+            ? createdAt
+            : null,
+        gate: null,
+        trust: mean.trust ?? null,
+        lineage: trainedLineage({
+          model,
+          task,
+          training: plan.plan.training.spec,
+          cohorts: input.cohorts ?? [
+            {
+              round: config.roundId,
+              updates: mean.updates,
+              numExamples: mean.totalExamples,
+              staleness: null,
+            },
+          ],
+          measured: result,
+        }),
+      },
+      weights,
+      rounded?.steps,
+      {
+        measureRanges:
+          dataset === null
+            ? undefined
+            : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+      },
+    ),
   );
   const files = optimizerFiles(strategy.choice.name, { state, rounded });
   const after = files && {
@@ -157,43 +185,45 @@ export async function commitRound(
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
     const last = input.finalRow(version);
-    const told = await store.commitVersion(
-      {
-        version: stored.version,
-        ...last,
-        ...(optimizer === undefined ? {} : { optimizer }),
-        state: kept,
-        release,
-        audit: committed(input, stored.version, kept),
-        events: async (tx) => {
-          await awaitVerdict(tx, task, version, createdAt);
-          await forgetStates(tx, stored.version);
-          const also = await input.alsoStored(tx, version);
-          const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
-          const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
-          return [
-            ...(last.round === undefined ? [] : [roundEvent(last.round)]),
-            versionEvent(stored.version),
-            taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
-            ...also,
-          ];
+    const transaction = (): Promise<readonly EventRecord[]> =>
+      store.commitVersion(
+        {
+          version: stored.version,
+          ...last,
+          ...(optimizer === undefined ? {} : { optimizer }),
+          state: kept,
+          release,
+          audit: committed(input, stored.version, kept),
+          events: async (tx) => {
+            await awaitVerdict(tx, task, version, createdAt);
+            await forgetStates(tx, stored.version);
+            const also = await input.alsoStored(tx, version);
+            const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
+            const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
+            return [
+              ...(last.round === undefined ? [] : [roundEvent(last.round)]),
+              versionEvent(stored.version),
+              taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
+              ...also,
+            ];
+          },
         },
-      },
-      createdAt,
-    );
+        createdAt,
+      );
+    const told = await traced("registry.store", {}, transaction);
     const timestamp = release.metadata.find(({ role }) => role === "timestamp");
     return { events: told, timestampVersion: timestamp?.version ?? config.timestampVersion };
   });
   // The push first: devices should not wait for dashboards.
   if (stored.version.releasedAt !== null) {
-    const committedAt = env.clock.now();
-    await bus.publish("release", {
+    const release = {
       model: model.name,
       channel: STABLE_CHANNEL,
       version,
       timestampVersion,
-      committedAt,
-    });
+      committedAt: env.clock.now(),
+    };
+    await traced("registry.push", {}, () => bus.publish("release", release));
   }
   await publishEvents(services, events);
   return stored.version;

@@ -53,7 +53,9 @@ async function handle(job: EvaluationJob): Promise<void> {
     case "root-update":
     case "ranges":
       try {
-        answer({ id: job.id, result: await outcomeOf(job) });
+        const beganAt = sinceEpoch();
+        const result = await outcomeOf(job);
+        answer({ id: job.id, result, times: { beganAt, endedAt: sinceEpoch() } });
       } catch (error) {
         const { code, message, detail } = toFailure(error, "round/evaluation-failed");
         answer({ id: job.id, error: { code, message, detail } });
@@ -85,6 +87,10 @@ async function load(digest: Digest, run: () => Promise<void>): Promise<void> {
   } catch (error) {
     unusable.set(digest, error);
   }
+}
+
+function sinceEpoch(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function answer(message: EvaluationAnswer): void {

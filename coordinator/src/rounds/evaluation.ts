@@ -65,8 +65,14 @@ export type EvaluationJob =
   | ({ readonly type: "ranges"; readonly id: number } & RangesRequest)
   | { readonly type: "close" };
 
+/** When the thread began with a job, and when it was done: milliseconds since 1970. */
+export interface EvaluationTimes {
+  readonly beganAt: number;
+  readonly endedAt: number;
+}
+
 export type EvaluationAnswer =
-  | { readonly id: number; readonly result: EvaluationOutcome }
+  | { readonly id: number; readonly result: EvaluationOutcome; readonly times: EvaluationTimes }
   | {
       readonly id: number;
       readonly error: {

@@ -1,6 +1,8 @@
+import { context } from "@opentelemetry/api";
 import { Worker } from "node:worker_threads";
 import { failure, isErrorCode, type Clock, type Digest } from "@tributary/core";
 import type { BlobStore } from "../ports/blob-store.ts";
+import { traced, tracedElsewhere } from "../observability/tracing/traced.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { ActivationRange } from "@tributary/onnx";
 import type {
@@ -8,6 +10,7 @@ import type {
   EvaluationJob,
   EvaluationOutcome,
   EvaluationRequest,
+  EvaluationTimes,
   Evaluator,
 } from "./evaluation.ts";
 
@@ -43,14 +46,16 @@ export function createEvaluator(options: {
   };
 
   return {
-    async evaluate(request) {
-      const current = await threadWith(request);
-      return (await current.run((id) => ({ type: "evaluate", id, ...request }))) as EvaluationResult;
-    },
-    async rootUpdate(job) {
-      const current = await threadWith(job);
-      return (await current.run((id) => ({ type: "root-update", id, ...job }))) as Float32Array;
-    },
+    evaluate: (request) =>
+      traced("evaluation.run", {}, async () => {
+        const current = await threadWith(request);
+        return (await current.run((id) => ({ type: "evaluate", id, ...request }))) as EvaluationResult;
+      }),
+    rootUpdate: (job) =>
+      traced("evaluation.root-update", {}, async () => {
+        const current = await threadWith(job);
+        return (await current.run((id) => ({ type: "root-update", id, ...job }))) as Float32Array;
+      }),
     async activationRanges(request) {
       const current = await threadWith({ dataset: request.dataset });
       return (await current.run((id) => ({ type: "ranges", id, ...request }))) as ReadonlyMap<
@@ -66,7 +71,7 @@ export function createEvaluator(options: {
 }
 
 interface Pending {
-  resolve(result: EvaluationOutcome): void;
+  resolve(result: EvaluationOutcome, times: EvaluationTimes): void;
   reject(error: Error): void;
 }
 
@@ -113,6 +118,7 @@ class EvaluationThread {
 
   run(jobOf: (id: number) => EvaluationJob): Promise<EvaluationOutcome> {
     const id = this.#nextId++;
+    const asked = context.active();
     return new Promise((resolve, reject) => {
       const timer = this.#clock.schedule(TIMEOUT_MS, () => {
         this.#fail(new Error(`no answer within ${TIMEOUT_MS} ms`));
@@ -124,7 +130,11 @@ class EvaluationThread {
         run();
       };
       this.#pending.set(id, {
-        resolve: (result) => settle(() => resolve(result)),
+        resolve: (result, times) =>
+          settle(() => {
+            tracedElsewhere(asked, "evaluation.worker", times);
+            resolve(result);
+          }),
         reject: (error) => settle(() => reject(error)),
       });
       this.#post(jobOf(id));
@@ -144,7 +154,7 @@ class EvaluationThread {
 
   #answered(message: EvaluationAnswer): void {
     const pending = this.#pending.get(message.id);
-    if ("result" in message) return pending?.resolve(message.result);
+    if ("result" in message) return pending?.resolve(message.result, message.times);
     const { code, message: text, detail } = message.error;
     // Everything is sent again with the next job, should a load have failed.
     this.#loaded.clear();

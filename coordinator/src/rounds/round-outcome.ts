@@ -2,6 +2,7 @@ import type { ModelVersion } from "@tributary/core";
 import { measuredOf, type RoundInput } from "@tributary/federation";
 import type { RoundMean } from "@tributary/federation/aggregation";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
+import { traced } from "../observability/tracing/traced.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import type { NewEvent, RoundRecord } from "../ports/records.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
@@ -47,13 +48,11 @@ export async function storeOutcome(
   if (config.buffered === true && measurement === undefined) {
     const mean = await meanOf(options, round);
     if (mean === undefined) return undefined;
-    await storeCohort(services, {
-      config,
-      mean,
-      aggregated: () => round.aggregated(undefined),
-      finalRow: () => round.lastRow({ type: "buffered", now: steadyNow() }),
-      alsoStored: round.verdict,
-    });
+    const aggregated = (): Promise<void> => round.aggregated(undefined);
+    const finalRow = (): LastRow => round.lastRow({ type: "buffered", now: steadyNow() });
+    await traced("registry.store", {}, () =>
+      storeCohort(services, { config, mean, aggregated, finalRow, alsoStored: round.verdict }),
+    );
     return { type: "buffered", now: steadyNow() };
   }
   const version =
@@ -106,15 +105,19 @@ async function commitMeasured(
   const measured = measuredOf(measurement.plan, sums);
   round.measured(measured?.examples ?? 0);
   await round.aggregated(measured);
-  await commitMeasurement(services, {
-    config,
-    task,
-    measurement,
-    sums,
-    devices,
-    finalRow: () => round.lastRow({ type: "committed", version: null, now: services.steadyNow() }),
-    alsoStored: round.verdict,
-  });
+  const finalRow = (): LastRow =>
+    round.lastRow({ type: "committed", version: null, now: services.steadyNow() });
+  await traced("registry.commit", {}, () =>
+    commitMeasurement(services, {
+      config,
+      task,
+      measurement,
+      sums,
+      devices,
+      finalRow,
+      alsoStored: round.verdict,
+    }),
+  );
   return null;
 }
 

@@ -1,8 +1,10 @@
+import { trace } from "@opentelemetry/api";
 import {
   toFailure,
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type LogFields,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -18,6 +20,8 @@ import {
 } from "@tributary/federation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import { storageFailure } from "../durable-files.ts";
+import { RoundTrace } from "../observability/tracing/round-trace.ts";
+import { TRACER_NAME } from "../observability/tracing/tracing.ts";
 import type { RoundRecord } from "../ports/records.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import { RoundAccount } from "./round-account.ts";
@@ -46,12 +50,15 @@ export class RoundRun {
   readonly #stored: RoundStore;
   readonly #account: RoundAccount;
   readonly #end: RoundEnd;
+  readonly #trace: RoundTrace;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   #committing: Promise<void> | undefined;
 
-  private constructor(options: RoundRunOptions, past?: PastRound) {
+  private constructor(given: RoundRunOptions, past?: PastRound) {
+    this.#trace = traceOf(given);
+    const options = withRoundsLog(given, this.#trace.logFields);
     const { config, services } = options;
     this.#options = options;
     this.config = config;
@@ -68,6 +75,7 @@ export class RoundRun {
       past?.inputs,
     );
     this.#account = new RoundAccount(options, past);
+    this.#trace.entered(this.state.phase);
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
@@ -170,7 +178,14 @@ export class RoundRun {
   }
 
   give(input: TimelessInput): void {
-    this.#machine.give({ ...input, now: this.#options.services.steadyNow() } as RoundInput);
+    // What a device did, for whoever follows it through the round.
+    if ("device" in input) {
+      const { device, type } = input;
+      this.#trace.message(device, type);
+      this.#options.services.env.log.debug("device in round", { device, did: type });
+    }
+    const now = this.#options.services.steadyNow();
+    this.#trace.within(() => this.#machine.give({ ...input, now } as RoundInput));
   }
 
   /** Ends the round; one that is being committed ends with its commit. */
@@ -195,6 +210,7 @@ export class RoundRun {
     switch (effect.type) {
       case "send":
         if (effect.message.type === "offer") this.#options.offered(effect.device);
+        services.env.log.debug("device in round", { device: effect.device, told: effect.message.type });
         this.#stored.afterwards(() => services.send(effect.device, effect.message));
         return;
       case "wake-at":
@@ -219,7 +235,8 @@ export class RoundRun {
         return;
       case "aggregate":
         this.#timer?.cancel();
-        this.#committing = this.#end.commit(effect.devices);
+        this.#trace.entered("aggregating");
+        this.#committing = this.#trace.within(() => this.#end.commit(effect.devices));
         return;
       case "ended":
         this.#timer?.cancel();
@@ -254,16 +271,14 @@ export class RoundRun {
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
-    const { roundId } = this.config;
-    this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
+    this.#options.services.env.log.warn("update refused", { device, final, error });
     this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
     if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
     const coded = toFailure(storageFailure(error), fallback);
-    const { roundId } = this.config;
-    this.#options.services.env.log.error("round failed", { roundId, error });
+    this.#options.services.env.log.error("round failed", { error });
     this.give({ type: "abandon", code: coded.code });
   }
 
@@ -271,6 +286,8 @@ export class RoundRun {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
     const { phase } = this.state;
+    this.#options.services.env.log.debug("round in phase", { phase });
+    this.#trace.entered(phase);
     if (phase === "training") this.#account.trainingBegan();
     if (roundEnded(this.state)) return this.#finish();
     this.#stored.update(this.record());
@@ -285,10 +302,11 @@ export class RoundRun {
     // The last row of a version or of a buffered sum is part of its transaction already.
     const stored = record.phase !== "abandoned" ? this.#stored.idle() : this.#end.abandoned(record);
     Promise.all([stored, closed])
-      .catch((error: unknown) =>
-        this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
-      )
-      .finally(() => this.#resolveEnded(record));
+      .catch((error: unknown) => this.#options.services.env.log.error("round could not be stored", { error }))
+      .finally(() => {
+        this.#trace.ended(record);
+        this.#resolveEnded(record);
+      });
   }
 
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
@@ -303,6 +321,24 @@ export class RoundRun {
       });
     });
   }
+}
+
+function traceOf({ services, config, model, base }: RoundRunOptions): RoundTrace {
+  return new RoundTrace({
+    tracer: services.tracer ?? trace.getTracer(TRACER_NAME),
+    config,
+    model: model.name,
+    baseVersion: base.version,
+    connectionOf: (device) => services.connectionOf?.(device),
+  });
+}
+
+/** Every line that is written for the round says which one it is. */
+function withRoundsLog(options: RoundRunOptions, fields: LogFields): RoundRunOptions {
+  const { services, config } = options;
+  const { roundId, task } = config;
+  const log = services.env.log.child({ roundId, task, ...fields });
+  return { ...options, services: { ...services, env: { ...services.env, log } } };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

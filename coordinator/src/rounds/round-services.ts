@@ -1,3 +1,4 @@
+import type { SpanContext, Tracer } from "@opentelemetry/api";
 import type { StrategyRegistry } from "@tributary/aggregation";
 import type { DeviceId, Env } from "@tributary/core";
 import type { ServerMessage } from "@tributary/protocol";
@@ -33,6 +34,10 @@ export interface RoundServices {
   readonly certificateLog: Pick<CertificateLog, "requireLogged" | "prove">;
   /** To a connected device, now; the gateway's `send`. */
   readonly send: (device: DeviceId, message: ServerMessage) => boolean;
+  /** What makes the spans of rounds. @defaultValue the process's, which makes none unless somebody set one */
+  readonly tracer?: Tracer;
+  /** The span of a device's connection; the gateway's `connectionOf`. */
+  readonly connectionOf?: (device: DeviceId) => SpanContext | undefined;
   /** The number of devices in training changed; the gateway's `countsChanged`. */
   readonly countsChanged: () => void;
 }

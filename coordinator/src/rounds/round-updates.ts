@@ -1,6 +1,8 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import { SUM_ROWS, type Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
+import { activeRoundTrace } from "../observability/tracing/round-trace.ts";
+import { traced } from "../observability/tracing/traced.ts";
 import type { CheckedUpdate, RootUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
@@ -127,7 +129,10 @@ export class RoundUpdates {
 
   /** The one update of the round, once everything that was counted is in it. */
   mean(): Promise<RoundMean> {
-    return this.#queue.run(() => this.#fold.mean(this.#ended.signal));
+    return this.#queue.run(() => {
+      activeRoundTrace()?.foldEnded();
+      return traced("aggregation.mean", {}, () => this.#fold.mean(this.#ended.signal));
+    });
   }
 
   /** Stops what is still coming in and forgets what came. */
@@ -178,7 +183,9 @@ export class RoundUpdates {
   /** What counted meanwhile is added together. */
   async #addCounted(): Promise<void> {
     const counted = this.#counted.splice(0, SUM_ROWS);
-    if (counted.length > 0) await this.#fold.add(counted, this.bytesUp);
+    if (counted.length === 0) return;
+    const add = () => this.#fold.add(counted, this.bytesUp);
+    await (activeRoundTrace()?.folding(counted.length, add) ?? add());
   }
 
   #chunk(): Uint8Array<ArrayBuffer> {

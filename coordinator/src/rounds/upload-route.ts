@@ -61,6 +61,7 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
         );
       }
       const { device } = sender;
+      request.correlation = { ...request.correlation, device, roundId };
       const accepted = () => reply.status(202).send({ accepted: true as const });
 
       const run = options.findRun(roundId);

@@ -1,10 +1,11 @@
-import { asModelName, asRoundId, asTaskName, type ModelName } from "@tributary/core";
+import { asModelName, asRoundId, asTaskName, systemClock, type ModelName } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AccessGrant, Role } from "@tributary/protocol";
 import { eventFilter } from "../../src/access/event-filter.ts";
 import { createGuard } from "../../src/access/guard.ts";
 import { may, type Principal } from "../../src/access/principal.ts";
 import { resolveConfig } from "../../src/config.ts";
+import { openLog } from "../../src/observability/logging/coordinator-log.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 
@@ -32,6 +33,13 @@ const logged: string[] = [];
 
 beforeEach(async () => {
   const config = resolveConfig({ dataDir: "unused", logLevel: "warn" });
+  const { pino } = await openLog({
+    level: "warn",
+    format: "json",
+    clock: systemClock,
+    secrets: [],
+    stream: { write: (line) => void logged.push(line) },
+  });
   http = await createApp({
     config,
     access: createAccessPolicy(config),
@@ -44,7 +52,7 @@ beforeEach(async () => {
       },
     }),
     version: "0",
-    logStream: { write: (line) => void logged.push(line) },
+    logger: pino,
   });
   const answer = async () => ({ done: true });
   http.app.get("/models/:model", answer);

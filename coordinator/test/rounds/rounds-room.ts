@@ -12,6 +12,7 @@ import {
   type Env,
   type RoundId,
 } from "@tributary/core";
+import type { FastifyBaseLogger } from "fastify";
 import { build2nn, buildLinear } from "@tributary/onnx";
 import {
   CERTIFICATE_SCHEME,
@@ -34,6 +35,8 @@ import type { DeviceGateway } from "../../src/gateway/gateway-types.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp } from "../../src/http/app.ts";
 import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
+import { registerHttpTracing } from "../../src/observability/tracing/http-tracing.ts";
+import type { Tracing } from "../../src/observability/tracing/tracing.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
@@ -48,11 +51,17 @@ const population = asPopulationName("default");
 /** What an operator sends as `Authorization`. */
 export const OPERATOR = "Bearer operator";
 
+export type RoomOptions = Pick<CoordinatorConfig, "keepAggregates" | "strategies"> & {
+  /** Of the HTTP server. */
+  readonly logger?: FastifyBaseLogger;
+  readonly tracing?: Tracing;
+};
+
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(
   dataDir: string,
   overrides: Partial<Env> = {},
-  more: Pick<CoordinatorConfig, "keepAggregates" | "strategies"> = {},
+  { logger, tracing, ...more }: RoomOptions = {},
 ) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
@@ -68,8 +77,15 @@ export async function startRoom(
     access,
     guard,
     version: "0",
-    logStream: { write() {} },
+    ...(logger === undefined ? {} : { logger }),
   });
+  const tracer = tracing === undefined ? {} : { tracer: tracing.tracer };
+  if (tracing !== undefined) {
+    registerHttpTracing(app, {
+      ...tracing,
+      isOperator: ({ headers }) => headers.authorization === OPERATOR,
+    });
+  }
   const releases = await createReleases({ config, env, store });
   const certificateLog = createCertificateLog({ env, store, releases });
   const enrolment = await createEnrolment({ config, env, store, logGrew: () => certificateLog.grew() });
@@ -88,6 +104,8 @@ export async function startRoom(
     issuerPublicKey,
     certificateLog,
     dataDir,
+    ...tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -98,6 +116,7 @@ export async function startRoom(
     issuerPublicKey,
     store,
     bus,
+    ...tracer,
     handler: rounds.handler,
     training: () => rounds.training(),
     // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
@@ -304,10 +323,7 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: (
-    env?: Partial<Env>,
-    more?: Pick<CoordinatorConfig, "keepAggregates" | "strategies">,
-  ) => Promise<Room & { readonly folder: string }>;
+  readonly open: (env?: Partial<Env>, more?: RoomOptions) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];

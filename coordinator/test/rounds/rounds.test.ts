@@ -171,6 +171,17 @@ describe("a round", () => {
     await Promise.all(reports);
     const round = await ended(room);
     expect(round).toMatchObject({ phase: "committed", cohort: 3, reported: 2, dropouts: 1 });
+    // When it came into each phase, and whom it had lost by then.
+    expect(round.phases.map(({ phase, dropouts }) => [phase, dropouts])).toEqual([
+      ["selecting", 0],
+      ["training", 0],
+      ["reporting", 0],
+      ["aggregating", 1],
+      ["committed", 1],
+    ]);
+    const times = round.phases.map(({ at }) => at);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(times.at(-1)).toBe(round.endedAt);
   });
 
   test("who asks in mid-phase is told the counts of that moment", async () => {

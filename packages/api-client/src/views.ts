@@ -159,24 +159,10 @@ export type SearchField = Answer<"/v1/search/fields">["fields"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */
-export type TaskSpec = Body<"/v1/tasks">;
-export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
-
-type Group =
-  | "local"
-  | "mode"
-  | "strategy"
-  | "cohort"
-  | "evaluation"
-  | "secureAggregation"
-  | "stop"
-  | "selection"
-  | "eligibility"
-  | "retries";
-
+export type TaskSpec = TaskView["spec"];
 /** A task as an operator writes it: what is left out gets the coordinator's default. */
-export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &
-  Partial<Omit<TaskSpec, "name" | "model" | Group>> & { readonly [Name in Group]?: Partial<TaskSpec[Name]> };
+export type TaskSpecInput = Body<"/v1/tasks">;
+export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
 /** A version that reaches a channel's devices in steps. */
 export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
@@ -184,14 +170,9 @@ export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
 export type RolloutGateView = RolloutView["gates"][number];
 export type RolloutChange = Body<"/v1/models/{model}/rollouts/{rollout}/state">;
 /** A rollout's document, every field filled in. */
-export type RolloutSpec = Body<"/v1/models/{model}/rollouts">;
+export type RolloutSpec = RolloutView["spec"];
 /** As an operator writes it: what is left out gets the coordinator's default. */
-export type RolloutSpecInput = Pick<RolloutSpec, "arms"> &
-  Partial<Omit<RolloutSpec, "arms" | "steps" | "gates">> & {
-    readonly steps?: readonly (Partial<RolloutSpec["steps"][number]> & { readonly percent: number })[];
-    readonly gates?: readonly (Partial<RolloutSpec["gates"][number]> &
-      Pick<RolloutSpec["gates"][number], "metric">)[];
-  };
+export type RolloutSpecInput = Body<"/v1/models/{model}/rollouts">;
 /** A version that no device runs any more. */
 export type WithdrawnVersionView = Answer<"/v1/models/{model}/withdrawals">["withdrawals"][number];
 

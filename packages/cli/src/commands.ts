@@ -122,6 +122,16 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "The fleet: list devices, show one, revoke one",
     load: async () => (await import("./commands/devices.ts")).devicesCommand(),
   },
+  operator: {
+    group: OPERATION,
+    summary: "Give people accounts and roles",
+    load: async () => (await import("./commands/operator.ts")).operatorCommand(),
+  },
+  "api-token": {
+    group: OPERATION,
+    summary: "Make tokens for programs that call the API",
+    load: async () => (await import("./commands/api-token.ts")).apiTokenCommand(),
+  },
   token: {
     group: OPERATION,
     summary: "Mint an enrolment token for a device",

@@ -1132,6 +1132,17 @@ export const ERROR_CATALOG = {
     advice: "Check --host and --port.",
   },
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
+  "coordinator/tracker-unreachable": {
+    status: 502,
+    publicMessage: "The tracking server does not answer.",
+    advice: "Check MLFLOW_TRACKING_URI; what it does not have yet is told when it answers.",
+  },
+  "coordinator/tracker-refused": {
+    status: 502,
+    publicMessage: "The tracking server refused what it was told.",
+    advice:
+      "detail.problem is its own code; check its token or user, and whether the experiment was deleted.",
+  },
 
   // search
   "search/invalid-query": {

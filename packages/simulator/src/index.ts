@@ -43,7 +43,7 @@ export {
   takeTrusted,
   type OpenDataSetOptions,
 } from "./data/open-data-set.ts";
-export { eventFile, roundEvents, type ScalarEvent } from "./reports/event-file.ts";
+export { roundEvents } from "./reports/event-file.ts";
 export { roundsCsv } from "./reports/rounds-csv.ts";
 export { simulationReport, writeResults, type SimulationReport } from "./reports/write-results.ts";
 export { tableShape } from "./simulate/prepare-task.ts";

@@ -120,6 +120,12 @@ export function comparisonLine(gate: RolloutGateView, found: Comparison): string
   return `Undecided at a margin of ${formatShare(gate.margin)}: e-value ${eValue(worse)} for worse, ${eValue(notWorse)} for not worse, ${needed} decides; of ${of}.`;
 }
 
+/** How far an e-value has come to where it decides, on a logarithmic scale; below 1 it says nothing. */
+export function evidence(value: number, alpha: number): { readonly words: string; readonly share: number } {
+  const share = value <= 1 ? 0 : Math.min(1, Math.log(value) / Math.log(1 / alpha));
+  return { words: `e-value ${eValue(value)} of ${eValue(1 / alpha)}`, share };
+}
+
 export function meanOf(value: number | null): string {
   return value === null ? NONE : formatShare(value);
 }

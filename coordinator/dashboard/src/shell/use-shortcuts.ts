@@ -3,8 +3,8 @@ import { shortcutsOn } from "../data/preferences.ts";
 import { PAGES } from "../pages.ts";
 import { nextShortcut } from "./shortcuts.ts";
 
-/** Within this time the second key follows the first. */
-const SEQUENCE_MS = 1_500;
+/** Within this time the second key follows the first: nobody has to be quick. */
+const SEQUENCE_MS = 5_000;
 
 /** Goes to a page by two keys, and tells of them by `?`. */
 export function useShortcuts(navigate: (path: string) => void, onHelp: () => void): void {

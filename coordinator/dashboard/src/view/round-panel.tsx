@@ -1,6 +1,8 @@
 import type { RoundView, TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { roundHref } from "../addresses.ts";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatSeconds } from "../format/time.ts";
@@ -15,10 +17,12 @@ interface Props {
   readonly task: TaskView;
   /** Null: there was none yet. */
   readonly round: RoundView | null;
+  /** @defaultValue the round's number */
+  readonly title?: string;
 }
 
 /** A round: how far it is, with whom, and what became of it. */
-export function RoundPanel({ task, round }: Props): ReactNode {
+export function RoundPanel({ task, round, title }: Props): ReactNode {
   return (
     <section className="card round" aria-labelledby="round-title" data-testid="round-panel">
       {round === null ? (
@@ -31,7 +35,7 @@ export function RoundPanel({ task, round }: Props): ReactNode {
           </p>
         </div>
       ) : (
-        <Round round={round} task={task} />
+        <Round round={round} task={task} title={title} />
       )}
       <p className="visually-hidden" aria-live="polite" data-testid="round-sentence">
         {round === null ? "" : roundSentence(round)}
@@ -40,14 +44,24 @@ export function RoundPanel({ task, round }: Props): ReactNode {
   );
 }
 
-function Round({ round, task }: { readonly round: RoundView; readonly task: TaskView }): ReactNode {
+interface RoundProps {
+  readonly round: RoundView;
+  readonly task: TaskView;
+  readonly title: string | undefined;
+}
+
+function Round({ round, task, title }: RoundProps): ReactNode {
   const { data: status } = useQuery(useDashboard().queries.status());
   return (
     <>
       <div className="round-head">
         <div>
           <h2 id="round-title">
-            Round <span data-testid="round-number">{round.number}</span>
+            {title ?? (
+              <Link href={roundHref(task.name, round.number)}>
+                Round <span data-testid="round-number">{round.number}</span>
+              </Link>
+            )}
           </h2>
           <p className="quiet">{subtitle(round, task)}</p>
         </div>

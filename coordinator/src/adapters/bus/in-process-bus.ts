@@ -1,4 +1,5 @@
 import type { Logger } from "@tributary/core";
+import { detached } from "../../observability/detached.ts";
 import type { Bus, BusTopic, BusTopics, Subscription } from "../../ports/bus.ts";
 
 type Listener = (payload: never) => void;
@@ -25,7 +26,7 @@ export function createInProcessBus(log: Logger): Bus {
   return {
     publish(topic, payload) {
       if (closed) return Promise.resolve();
-      tail = tail.then(() => deliver(topic, payload));
+      tail = tail.then(() => detached(() => deliver(topic, payload)));
       return tail;
     },
     subscribe(topic, listener): Subscription {

@@ -94,6 +94,26 @@ function completeDocument(document: ApiDocument): ApiDocument {
   );
 }
 
+const SUCCESSES: Readonly<Record<string, string>> = {
+  200: "What was asked for, as it is now",
+  201: "What was made",
+  202: "Taken",
+  204: "Taken; there is nothing to say",
+};
+
+/** Says what a success is, where the route does not. */
+function successes(responses: Operation["responses"]): Operation["responses"] {
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => {
+      const { description, ...rest } = response as Readonly<Record<string, Json>>;
+      return [status, { description: description === UNSAID ? SUCCESSES[status]! : description!, ...rest }];
+    }),
+  );
+}
+
+/** What @fastify/swagger says of an answer that it knows nothing of. */
+const UNSAID = "Default Response";
+
 function completeOperation(
   method: string,
   path: string,
@@ -106,6 +126,6 @@ function completeOperation(
     operationId: operationIdOf(method, path),
     ...described,
     ...(parameters.length > 0 && { parameters }),
-    responses: { ...described.responses, ...problemResponses(method, described) },
+    responses: { ...successes(described.responses), ...problemResponses(method, described) },
   };
 }

@@ -1,5 +1,6 @@
 import type { RouteOptions } from "fastify";
 import { routeAccess } from "../../access/route-access.ts";
+import { asWritten } from "./as-written.ts";
 import type { Json } from "./openapi.ts";
 
 const OPERATOR = [{ operator: [] }];
@@ -35,7 +36,9 @@ export function describeRoute({
     ...(given.body === undefined && given.consumes !== undefined && { body: BYTES }),
     ...(given.response === undefined &&
       given.produces !== undefined && { response: { 200: answerOf(given.produces) } }),
+    ...(given.body !== undefined && { body: asWritten(given.body) }),
     security: securityOf(route, given),
+    ...(route.config?.problems !== undefined && { "x-problems": route.config.problems }),
     "x-audience": route.config?.audience ?? "operator",
     ...(route.config?.ranges === true && { "x-ranges": true }),
   };

@@ -1,11 +1,18 @@
 import * as protocol from "@tributary/protocol";
+import { asWritten } from "./as-written.ts";
 import type { Json } from "./openapi.ts";
 
-/** The documents of the protocol, by their names in it: what bodies and answers are made of. */
+/**
+ * The documents of the protocol, by their names in it: what bodies and answers are made of. As they are sent, where something may be
+ * left out then, with "Input" behind the name.
+ */
 export function namedSchemas(): Readonly<Record<string, Json>> {
-  return Object.fromEntries(
-    Object.entries(protocol as unknown as Record<string, Json>).filter(([, value]) => isDocument(value)),
+  const named = Object.entries(protocol as unknown as Record<string, Json>).filter(([, value]) =>
+    isDocument(value),
   );
+  const sent = named.map(([name, schema]) => [`${name}Input`, asWritten(schema)] as const);
+  // Those that are the same have the name without it, which comes first.
+  return Object.fromEntries([...named, ...sent]);
 }
 
 /** A schema of an object, or of a choice between some. */

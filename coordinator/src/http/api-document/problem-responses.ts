@@ -45,7 +45,9 @@ export function problemResponses(method: string, operation: Operation): Record<s
   if (Array.isArray(security) && security.length > 0) add(401, 403);
   if (changes) add(403, 409, 413, 415, 422, 501, 502, 504, 507);
   if (requestBody !== undefined) add(408);
-  for (const status of Object.keys(operation.responses)) if (Number(status) >= 400) add(Number(status));
+  if (operation["x-audience"] === "device") add(401, 403);
+  if (operation.responses["412"] !== undefined) add(412);
+  add(...((operation["x-problems"] ?? []) as readonly number[]));
   if (operation.responses["206"] !== undefined) add(416);
   return Object.fromEntries(
     [...statuses]

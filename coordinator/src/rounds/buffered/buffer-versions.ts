@@ -8,6 +8,7 @@ import {
   type BufferInput,
   type BufferState,
 } from "@tributary/federation";
+import { tracedRoot } from "../../observability/tracing/traced.ts";
 import { strategyOf } from "@tributary/federation/planning";
 import type { Background } from "./background.ts";
 import type { BufferedDriverOptions } from "./buffered-driver.ts";
@@ -100,15 +101,19 @@ export class BufferVersions {
     const task = this.#options.task();
     try {
       const base = this.#base!;
-      const { version } = await commitBuffer(services, {
-        task,
-        model: base.model,
-        plan: base.plan,
-        strategy: strategyOf(services.strategies, task.spec),
-        base: base.version,
-        cohorts,
-        timestampVersion: base.timestampVersion,
-      });
+      // Of several rounds, and so of none: a trace of its own.
+      const about = { "tributary.task": task.name, "tributary.buffer.cohorts": cohorts.length };
+      const { version } = await tracedRoot(services.tracer, "buffer.commit", about, () =>
+        commitBuffer(services, {
+          task,
+          model: base.model,
+          plan: base.plan,
+          strategy: strategyOf(services.strategies, task.spec),
+          base: base.version,
+          cohorts,
+          timestampVersion: base.timestampVersion,
+        }),
+      );
       log.info("buffer committed", { task: task.name, version, cohorts: cohorts.length });
       await committed();
       // Training was taken back while it was being stored.

@@ -20,6 +20,7 @@ import type { RoundConfig, RoundEffect } from "@tributary/federation";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { verifyMember, type SecureStep, type SecureStepName } from "@tributary/protocol";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
+import { traced } from "../../observability/tracing/traced.ts";
 import type { CertificateLog } from "../../rooms.ts";
 import { abortableChunks } from "../abortable-chunks.ts";
 import { SerialQueue } from "../serial-queue.ts";
@@ -242,13 +243,15 @@ export class SecureSession {
     const exchange = this.#requireExchange();
     const { unmasker, env, config } = this.#options;
     const work = await exchange.closeUnmask();
-    const masks = await unmasker.unmask(work, {
-      signal: this.#ended.signal,
-      onProgress: (share) => {
-        this.unmasked = share;
-        this.#options.progressed();
-      },
-    });
+    const onProgress = (share: number): void => {
+      this.unmasked = share;
+      this.#options.progressed();
+    };
+    const masks = await traced(
+      "aggregation.unmask",
+      { "tributary.devices.cohort": this.#roster.length },
+      () => unmasker.unmask(work, { signal: this.#ended.signal, onProgress }),
+    );
     this.#exchange = undefined;
     this.unmasked = 1;
     const sum = sumOf(exchange, masks);

@@ -414,6 +414,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The messages of the device socket (AsyncAPI 3.0) */
+        get: operations["getAsyncapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document as a page to read */
+        get: operations["getApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/enrolments": {
         parameters: {
             query?: never;
@@ -1676,6 +1710,28 @@ export interface components {
              */
             contacts: string[];
         };
+        CardNotesInput: {
+            /**
+             * @description What it is for, and what it is not for
+             * @default
+             */
+            intendedUse?: string;
+            /**
+             * @description Where it does badly, and what is known of bias
+             * @default
+             */
+            limitations?: string;
+            /**
+             * @description A name, such as Apache-2.0
+             * @default
+             */
+            licence?: string;
+            /**
+             * @description Who is asked and told
+             * @default []
+             */
+            contacts?: string[];
+        };
         CardNotesView: {
             /** @description Null: nobody wrote any */
             notes: components["schemas"]["CardNotes"] | null;
@@ -2032,6 +2088,65 @@ export interface components {
              */
             whenUnknown: "ineligible" | "eligible";
         };
+        /**
+         * @description Which devices may take part; they decide by themselves
+         * @default {}
+         */
+        EligibilityRulesInput: {
+            /**
+             * @description A device has one of these; all may, where it is empty, that run what the model is written in
+             * @default []
+             */
+            engines?: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+            /**
+             * @description Memory of the device, as coarsely as a browser tells it
+             * @default null
+             */
+            minMemoryMb?: number | null;
+            /**
+             * @description Devices without a battery pass
+             * @default null
+             */
+            battery?: {
+                /**
+                 * @description Charging is enough, whatever the level
+                 * @default true
+                 */
+                charging?: boolean;
+                /**
+                 * @description Without charging, at least this full; 1: only when charging
+                 * @default 1
+                 */
+                minLevel?: number;
+            } | null;
+            /**
+             * @description unmetered: no cellular network, and no wish to save data
+             * @default any
+             * @enum {string}
+             */
+            network?: "any" | "unmetered";
+            /**
+             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+             * @default []
+             */
+            localeTags?: string[];
+            /**
+             * @description Tags that the app gave the device: it has all of these
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+             * @enum {string}
+             */
+            storage?: "durable";
+            /**
+             * @description What a device is of which a rule asks something that its platform does not tell
+             * @default ineligible
+             * @enum {string}
+             */
+            whenUnknown?: "ineligible" | "eligible";
+        };
         EnrolmentRequest: {
             token: string;
             publicKey: string;
@@ -2047,56 +2162,56 @@ export interface components {
             expiresAt: string;
         };
         /** @default {} */
-        EstimateFleet: {
+        EstimateFleetInput: {
             /**
              * @description Of the population
              * @default 1000
              */
-            devices: number;
+            devices?: number;
             /** @default 50 */
-            examplesPerDevice: number;
+            examplesPerDevice?: number;
             /**
              * @description Share of devices with an offer that vanish before their report has come
              * @default 0.1
              */
-            dropout: number;
+            dropout?: number;
             /**
              * @description Median time of one batch on a device
              * @default 20
              */
-            stepMs: number;
+            stepMs?: number;
             /** @default 20 */
-            downlinkMbps: number;
+            downlinkMbps?: number;
             /** @default 5 */
-            uplinkMbps: number;
+            uplinkMbps?: number;
             /**
              * @description Whether all devices have labels in the same shares, or each mostly a few of them
              * @default alike
              * @enum {string}
              */
-            labels: "alike" | "skewed";
+            labels?: "alike" | "skewed";
         };
-        EstimateRequest: {
-            task: components["schemas"]["TaskSpec"];
-            fleet: components["schemas"]["EstimateFleet"];
+        EstimateRequestInput: {
+            task: components["schemas"]["TaskSpecInput"];
+            fleet?: components["schemas"]["EstimateFleetInput"];
             /** @default {} */
-            goal: {
+            goal?: {
                 /**
                  * @description Rounds until a version is so accurate on held-out examples; null: rounds within the time
                  * @default null
                  */
-                accuracy: number | null;
+                accuracy?: number | null;
                 /**
                  * @description Of the simulated clock, at most
                  * @default 60
                  */
-                minutes: number;
+                minutes?: number;
             };
             /**
              * @description Of this machine's time, at most: what was simulated by then is told
              * @default 30
              */
-            budgetSeconds: number;
+            budgetSeconds?: number;
         };
         EstimateResult: {
             /**
@@ -2248,6 +2363,38 @@ export interface components {
              * @default 16
              */
             minimumDevices: number;
+        };
+        GateSpecInput: {
+            /**
+             * @default loss
+             * @enum {string}
+             */
+            metric?: "loss" | "accuracy";
+            /**
+             * @description Share of devices that measure and never train in this task
+             * @default 0.1
+             */
+            heldOutShare?: number;
+            /**
+             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+             * @default 0
+             */
+            requiredImprovement?: number;
+            /**
+             * @description With which the improvement has to be at least that
+             * @default 0.95
+             */
+            confidence?: number;
+            /**
+             * @description Failures in a row after which the task pauses
+             * @default 5
+             */
+            patience?: number;
+            /**
+             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+             * @default 16
+             */
+            minimumDevices?: number;
         };
         GateView: {
             reference: number;
@@ -2406,6 +2553,27 @@ export interface components {
             /** @description 0 if left out, of adamw 0.01 */
             weightDecay?: number;
         };
+        /** @default {} */
+        LocalOptimizerInput: {
+            /**
+             * @description Of the devices; anew in every round
+             * @default sgd
+             * @enum {string}
+             */
+            kind?: "sgd" | "momentum" | "adam" | "adamw";
+            /** @description momentum; 0.9 if left out */
+            momentum?: number;
+            /** @description momentum */
+            nesterov?: boolean;
+            /** @description adam, adamw; 0.9 if left out */
+            beta1?: number;
+            /** @description adam, adamw; 0.999 if left out */
+            beta2?: number;
+            /** @description adam, adamw; 1e-8 if left out */
+            epsilon?: number;
+            /** @description 0 if left out, of adamw 0.01 */
+            weightDecay?: number;
+        };
         LogConsistency: {
             path: string[];
         };
@@ -2433,6 +2601,25 @@ export interface components {
              * @enum {string}
              */
             kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+            /** @description The model's output that it is put on */
+            output?: string;
+            /** @description Factor in the sum of several losses */
+            weight?: number;
+            /** @description softmax-cross-entropy */
+            labelSmoothing?: number;
+            /** @description softmax-cross-entropy: a factor per class */
+            classWeights?: number[];
+            /** @description huber */
+            delta?: number;
+            graph?: string;
+        };
+        LossSpecInput: {
+            /**
+             * @description What is minimised; auto: what the model's first output looks made for
+             * @default auto
+             * @enum {string}
+             */
+            kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
             /** @description The model's output that it is put on */
             output?: string;
             /** @description Factor in the sum of several losses */
@@ -2558,11 +2745,11 @@ export interface components {
             inputs: components["schemas"]["GraphPort"][];
             outputs: components["schemas"]["GraphPort"][];
         };
-        NewApiToken: {
+        NewApiTokenInput: {
             label: string;
             grants: components["schemas"]["AccessGrant"][];
             /** @default 90 */
-            days: number | null;
+            days?: number | null;
         };
         NewOperator: {
             /** @description Lowercase letters, digits and . _ @ - */
@@ -2697,14 +2884,14 @@ export interface components {
             code: string;
             devices: number;
         };
-        ReleaseRequest: {
+        ReleaseRequestInput: {
             /** @description A version's number, an alias, or "newest" */
             version: number | string;
             /**
              * @description Which channel is moved; one that is not there yet is made
              * @default stable
              */
-            channel: string;
+            channel?: string;
         };
         ReproductionView: {
             model: string;
@@ -2750,6 +2937,23 @@ export interface components {
              * @default false
              */
             deleteFiles: boolean;
+        };
+        RetentionRuleInput: {
+            /**
+             * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+             * @default 20
+             */
+            newest?: number;
+            /**
+             * @description What a channel pointed to within so many days stays
+             * @default 0
+             */
+            releasedWithinDays?: number;
+            /**
+             * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+             * @default false
+             */
+            deleteFiles?: boolean;
         };
         RetentionView: {
             rule: components["schemas"]["RetentionRule"];
@@ -2799,6 +3003,31 @@ export interface components {
              * @enum {string}
              */
             toPass: "no-harm" | "not-worse";
+            /** @description latency: runs of this many milliseconds and more are slow */
+            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+            /**
+             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+             * @enum {string}
+             */
+            evidence?: "devices" | "cohorts";
+        };
+        RolloutGateInput: {
+            /**
+             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+             * @enum {string}
+             */
+            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+            /**
+             * @description Worse by more than this is taken back
+             * @default 0.02
+             */
+            margin?: number;
+            /**
+             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+             * @default no-harm
+             * @enum {string}
+             */
+            toPass?: "no-harm" | "not-worse";
             /** @description latency: runs of this many milliseconds and more are slow */
             latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
             /**
@@ -2905,6 +3134,72 @@ export interface components {
             /** @description Least version of the runtime that the arms need */
             runtime?: string;
         };
+        RolloutSpecInput: {
+            /**
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            /** @description Name of a rollout, never used twice within a model */
+            rollout?: string;
+            /** @default stable */
+            channel?: string;
+            /** @default default */
+            population?: string;
+            /** @description Versions that are tried against the channel's */
+            arms: {
+                name: string;
+                version: number;
+            }[];
+            /**
+             * @default [
+             *       {
+             *         "percent": 1
+             *       },
+             *       {
+             *         "percent": 10
+             *       },
+             *       {
+             *         "percent": 50
+             *       },
+             *       {
+             *         "percent": 100
+             *       }
+             *     ]
+             */
+            steps?: components["schemas"]["RolloutStepInput"][];
+            /**
+             * @default [
+             *       {
+             *         "metric": "crashes"
+             *       },
+             *       {
+             *         "metric": "self-checks"
+             *       },
+             *       {
+             *         "metric": "errors"
+             *       }
+             *     ]
+             */
+            gates?: components["schemas"]["RolloutGateInput"][];
+            /**
+             * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+             * @default 0.05
+             */
+            falseAlarmRate?: number;
+            /**
+             * @description How long a device is watched from its first report; then it counts, once
+             * @default 900000
+             */
+            observeMs?: number;
+            /**
+             * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+             * @default null
+             */
+            telemetryTask?: string | null;
+            /** @description Least version of the runtime that the arms need */
+            runtime?: string;
+        };
         RolloutStep: {
             /** @description Of the devices with one of the tags, in hundredths of a percent */
             percent: number;
@@ -2935,6 +3230,37 @@ export interface components {
              * @default 604800000
              */
             deadlineMs: number | null;
+        };
+        RolloutStepInput: {
+            /** @description Of the devices with one of the tags, in hundredths of a percent */
+            percent: number;
+            /**
+             * @description The app's own; none: all devices
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description In it whatever the percentage
+             * @default []
+             */
+            devices?: string[];
+            /** @default 3600000 */
+            minimumMs?: number;
+            /**
+             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+             * @default 5
+             */
+            minimumDevices?: number;
+            /**
+             * @description Pairs of cohorts by then, where a gate rests on sums
+             * @default 5
+             */
+            minimumCohorts?: number;
+            /**
+             * @description When it may not pass by then the rollout is paused; null: never
+             * @default 604800000
+             */
+            deadlineMs?: number | null;
         };
         RolloutView: {
             model: string;
@@ -3125,6 +3451,45 @@ export interface components {
              */
             maxExampleLoss: number;
         };
+        /** @default {} */
+        SecureSpecInput: {
+            /**
+             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+             * @default on
+             * @enum {string}
+             */
+            mode?: "on" | "off";
+            /**
+             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+             * @default 16
+             */
+            minimumCohort?: number;
+            /**
+             * @description Largest share of members that may be corrupt
+             * @default 0.05
+             */
+            corruption?: number;
+            /**
+             * @description Largest share of members that may drop out
+             * @default 0.3
+             */
+            dropout?: number;
+            /**
+             * @description Each of the five steps ends when all have answered, else then
+             * @default 10000
+             */
+            phaseDeadlineMs?: number;
+            /**
+             * @description Bits of one rounded value of an update
+             * @default 16
+             */
+            valueBits?: number;
+            /**
+             * @description Largest mean loss a device can tell
+             * @default 1000
+             */
+            maxExampleLoss?: number;
+        };
         SecureView: {
             /** @enum {string} */
             step: "advertise" | "share" | "mask" | "sign" | "unmask";
@@ -3161,6 +3526,27 @@ export interface components {
              * @default 0.5
              */
             fairness: number;
+        };
+        /**
+         * @description Who of the willing devices is asked
+         * @default {}
+         */
+        SelectionRulesInput: {
+            /**
+             * @description Least time between two participations of a device
+             * @default 0
+             */
+            minimumSeparationMs?: number;
+            /**
+             * @description Rounds of the task that a device sits out after each of its own
+             * @default 0
+             */
+            minimumSeparationRounds?: number;
+            /**
+             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+             * @default 0.5
+             */
+            fairness?: number;
         };
         SessionView: {
             principal: {
@@ -3293,6 +3679,53 @@ export interface components {
                 minimumChange: number;
             } | null;
         };
+        /**
+         * @description When the task is done, beside its `rounds`
+         * @default {}
+         */
+        StopRulesInput: {
+            /**
+             * @description Done when a round reaches it
+             * @default null
+             */
+            targetMetric?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                name?: "loss" | "accuracy";
+                /** @description A loss at most, or an accuracy of at least, this */
+                value: number;
+            } | null;
+            /**
+             * @description Done so long after the task was created or last resumed
+             * @default null
+             */
+            elapsedMs?: number | null;
+            /**
+             * @description Done when the best value is so many rounds old
+             * @default null
+             */
+            noImprovement?: {
+                /**
+                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                 * @default loss
+                 * @enum {string}
+                 */
+                metric?: "loss" | "accuracy";
+                /**
+                 * @description Committed rounds without a new best
+                 * @default 20
+                 */
+                rounds?: number;
+                /**
+                 * @description A smaller change is no improvement
+                 * @default 0
+                 */
+                minimumChange?: number;
+            } | null;
+        };
         SuspicionList: {
             suspicions: components["schemas"]["SuspicionView"][];
         };
@@ -3348,6 +3781,21 @@ export interface components {
              * @enum {string}
              */
             type: "synchronous" | "buffered";
+            /** @description buffered: K, the updates that make a version */
+            bufferSize?: number;
+            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+            maxStaleness?: number;
+            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+            concurrency?: number;
+        };
+        /** @default {} */
+        TaskModeInput: {
+            /**
+             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+             * @default synchronous
+             * @enum {string}
+             */
+            type?: "synchronous" | "buffered";
             /** @description buffered: K, the updates that make a version */
             bufferSize?: number;
             /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
@@ -3414,6 +3862,19 @@ export interface components {
              * @default UTC
              */
             timeZone: string;
+        };
+        TaskScheduleInput: {
+            windows: {
+                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                cron: string;
+                /** @description How long */
+                durationMs: number;
+            }[];
+            /**
+             * @description IANA name, such as Europe/Zurich
+             * @default UTC
+             */
+            timeZone?: string;
         };
         TaskSpec: {
             /**
@@ -3681,6 +4142,273 @@ export interface components {
              */
             maxStatisticChange: number;
             secureAggregation: components["schemas"]["SecureSpec"];
+        };
+        TaskSpecInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            model: string;
+            /**
+             * @description Devices of this population are asked
+             * @default default
+             */
+            population?: string;
+            /**
+             * @description Committed rounds after which the task is done; null: no end
+             * @default null
+             */
+            rounds?: number | null;
+            stop?: components["schemas"]["StopRulesInput"];
+            /**
+             * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+             * @default train
+             * @enum {string}
+             */
+            kind?: "train" | "evaluate" | "telemetry";
+            /**
+             * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+             * @default null
+             */
+            candidate?: string | number | null;
+            /**
+             * @description telemetry: what is counted besides runs; none named: all
+             * @default []
+             */
+            telemetry?: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+            /**
+             * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+             * @default null
+             */
+            reference?: string | null;
+            /**
+             * @description train: what a version must show on held-out devices
+             * @default null
+             */
+            gate?: components["schemas"]["GateSpecInput"] | null;
+            /**
+             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+             * @default every
+             * @enum {string}
+             */
+            release?: "every" | "on-gate" | "manual";
+            /**
+             * @description Parameters that learn, by name; * stands for any text
+             * @default [
+             *       "*"
+             *     ]
+             */
+            trainable?: string[];
+            /** @default {} */
+            loss?: {
+                /**
+                 * @description What is minimised; auto: what the model's first output looks made for
+                 * @default auto
+                 * @enum {string}
+                 */
+                kind?: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                /** @description The model's output that it is put on */
+                output?: string;
+                /** @description Factor in the sum of several losses */
+                weight?: number;
+                /** @description softmax-cross-entropy */
+                labelSmoothing?: number;
+                /** @description softmax-cross-entropy: a factor per class */
+                classWeights?: number[];
+                /** @description huber */
+                delta?: number;
+                graph?: string;
+            };
+            /**
+             * @description Losses on further outputs
+             * @default []
+             */
+            moreLosses?: components["schemas"]["LossSpecInput"][];
+            /**
+             * @description Measured on held-out data besides loss and accuracy
+             * @default []
+             */
+            metrics?: components["schemas"]["MetricSpec"][];
+            /**
+             * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+             * @default as-exported
+             * @enum {string}
+             */
+            batchNormalization?: "as-exported" | "frozen" | "federated";
+            /**
+             * @description Low-rank adapters: devices train and send only these
+             * @default null
+             */
+            adapters?: {
+                /**
+                 * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                 * @default [
+                 *       "*"
+                 *     ]
+                 */
+                targets?: string[];
+                /**
+                 * @description Columns between the two factors
+                 * @default 8
+                 */
+                rank?: number;
+                /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                alpha?: number;
+                /**
+                 * @description Train the second factor alone: only then is the mean of updates exact
+                 * @default true
+                 */
+                freezeA?: boolean;
+            } | null;
+            /** @default {} */
+            local?: {
+                /**
+                 * @description Passes over the device's examples
+                 * @default 1
+                 */
+                epochs?: number;
+                /**
+                 * @description Examples a gradient step
+                 * @default 10
+                 */
+                batchSize?: number;
+                /** @default 0.05 */
+                learningRate?: number;
+                /**
+                 * @description Most examples used a round
+                 * @default 600
+                 */
+                maxExamples?: number;
+                /** @default {} */
+                learningRateSchedule?: {
+                    /**
+                     * @description Changes by round
+                     * @default constant
+                     * @enum {string}
+                     */
+                    kind?: "constant" | "step" | "exponential" | "cosine";
+                    /** @description step: every everyRounds rounds; exponential: every round */
+                    factor?: number;
+                    /** @description step */
+                    everyRounds?: number;
+                    /** @description cosine: rounds until the end is reached */
+                    totalRounds?: number;
+                    /** @description cosine: of the learning rate, at the end; 0 if left out */
+                    finalShare?: number;
+                };
+                optimizer?: components["schemas"]["LocalOptimizerInput"];
+                /** @default null */
+                clipGradientNorm?: number | null;
+                /**
+                 * @description Most steps of one run; fewer where they would take more than 30 ms
+                 * @default 64
+                 */
+                loopSteps?: number;
+                /**
+                 * @description FedProx's mu: holds devices close to the weights they began with
+                 * @default null
+                 */
+                proximalTerm?: number | null;
+            };
+            /** @default {} */
+            cohort?: {
+                /**
+                 * @description Ready devices that form the cohort
+                 * @default 24
+                 */
+                goalCount?: number;
+                /**
+                 * @description Fewest updates a sum may hold
+                 * @default 2
+                 */
+                minimumCount?: number;
+                /**
+                 * @description Open offers per wanted device
+                 * @default 1.3
+                 */
+                overSelection?: number;
+                /** @default 60000 */
+                trainDeadlineMs?: number;
+                /** @default 20000 */
+                reportDeadlineMs?: number;
+            };
+            mode?: components["schemas"]["TaskModeInput"];
+            /** @default {} */
+            strategy?: {
+                /**
+                 * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                 * @default fedAvg
+                 */
+                name?: string;
+                /**
+                 * @description Of the strategy; what is left out gets its default
+                 * @default {}
+                 */
+                parameters?: {
+                    [key: string]: number;
+                };
+                /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                trustedDataset?: string;
+            };
+            /**
+             * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+             * @default int8
+             * @enum {string}
+             */
+            stepPrecision?: "int8" | "int4" | "float32";
+            selection?: components["schemas"]["SelectionRulesInput"];
+            eligibility?: components["schemas"]["EligibilityRulesInput"];
+            /**
+             * @description When rounds may begin; null: at any time
+             * @default null
+             */
+            schedule?: components["schemas"]["TaskScheduleInput"] | null;
+            /**
+             * @description What follows abandoned rounds
+             * @default {}
+             */
+            retries?: {
+                /**
+                 * @description After so many in a row the task pauses itself; null: never
+                 * @default 1000
+                 */
+                maxConsecutiveFailures?: number | null;
+                /**
+                 * @description Before the second try; it doubles with each failure, with jitter
+                 * @default 500
+                 */
+                backoffMs?: number;
+                /** @default 30000 */
+                maxBackoffMs?: number;
+            };
+            /** @default 0 */
+            pauseBetweenRoundsMs?: number;
+            /** @default {} */
+            evaluation?: {
+                /** @default null */
+                dataset?: string | null;
+                /** @default 200 */
+                batchSize?: number;
+                /**
+                 * @description On devices: what one example can say at most of the difference of two versions
+                 * @default 10
+                 */
+                maxLossDifference?: number;
+            };
+            /**
+             * @description L2 norm the weights of an update may have
+             * @default 100
+             */
+            maxUpdateNorm?: number;
+            /**
+             * @description Most that one running mean or variance may change in a round
+             * @default 100
+             */
+            maxStatisticChange?: number;
+            secureAggregation?: components["schemas"]["SecureSpecInput"];
         };
         TaskStateChange: {
             /** @enum {string} */
@@ -4052,6 +4780,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4124,6 +4856,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4159,7 +4895,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4246,6 +4982,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4303,6 +5043,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description There is no such thing */
             404: components["responses"]["Problem"];
             /** @description It is over */
@@ -4332,7 +5076,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4389,7 +5133,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4454,7 +5198,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4524,7 +5268,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4591,7 +5335,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4656,7 +5400,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4719,7 +5463,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4764,7 +5508,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4814,7 +5558,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4866,7 +5610,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4926,7 +5670,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4986,7 +5730,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5039,7 +5783,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5101,7 +5845,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5161,7 +5905,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5223,7 +5967,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5286,7 +6030,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5351,7 +6095,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5413,7 +6157,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5469,11 +6213,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewApiToken"];
+                "application/json": components["schemas"]["NewApiTokenInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5536,7 +6280,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5644,7 +6388,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5655,6 +6399,102 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAsyncapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getApi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description The caller's copy is current */
@@ -5697,7 +6537,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5708,6 +6548,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -5757,7 +6599,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5768,6 +6610,8 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
             /** @description There is no such thing */
@@ -5815,7 +6659,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5875,7 +6719,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5897,6 +6741,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -5926,7 +6774,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5948,6 +6796,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -5976,7 +6828,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5998,6 +6850,10 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */
@@ -6034,7 +6890,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6148,7 +7004,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6210,7 +7066,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6270,7 +7126,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -6422,7 +7278,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -6490,7 +7346,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6551,7 +7407,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6617,7 +7473,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6685,7 +7541,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6751,7 +7607,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6822,7 +7678,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6897,7 +7753,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6964,7 +7820,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7025,7 +7881,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7097,7 +7953,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7163,11 +8019,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReleaseRequest"];
+                "application/json": components["schemas"]["ReleaseRequestInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7243,7 +8099,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7311,7 +8167,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7381,7 +8237,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7456,7 +8312,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7529,7 +8385,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7595,7 +8451,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7656,7 +8512,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7717,11 +8573,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CardNotes"];
+                "application/json": components["schemas"]["CardNotesInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7791,7 +8647,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7852,11 +8708,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RetentionRule"];
+                "application/json": components["schemas"]["RetentionRuleInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7935,7 +8791,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7986,7 +8842,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8040,7 +8896,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8091,7 +8947,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8148,7 +9004,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8208,11 +9064,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskSpec"];
+                "application/json": components["schemas"]["TaskSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8278,11 +9134,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EstimateRequest"];
+                "application/json": components["schemas"]["EstimateRequestInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8345,7 +9201,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8402,7 +9258,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8470,7 +9326,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8536,11 +9392,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RolloutSpec"];
+                "application/json": components["schemas"]["RolloutSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8616,7 +9472,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8691,7 +9547,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8762,7 +9618,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -8837,7 +9693,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -8906,7 +9762,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8972,7 +9828,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9064,7 +9920,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9121,7 +9977,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9191,7 +10047,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9262,7 +10118,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9330,7 +10186,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9393,7 +10249,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9444,7 +10300,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9495,7 +10351,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9552,7 +10408,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9624,7 +10480,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9701,7 +10557,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9777,7 +10633,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9832,7 +10688,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9888,11 +10744,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TaskSpec"];
+                "application/json": components["schemas"]["TaskSpecInput"];
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -9959,7 +10815,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10029,7 +10885,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -10109,7 +10965,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -10191,7 +11047,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10252,7 +11108,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10313,7 +11169,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -10368,7 +11224,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];

@@ -2,9 +2,12 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   createCoordinator,
+  LOG_FORMATS,
   LOG_LEVELS,
+  mlflowOfEnvironment,
   tlsOf,
   type CoordinatorConfig,
+  type LogFormat,
   type LogLevel,
 } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
@@ -30,9 +33,13 @@ interface ServeOptions {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
-  readonly logLevel: LogLevel;
   readonly metadataDays: number;
   readonly aggregates: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly tensorboard?: string;
+  readonly otlpEndpoint?: string;
+  readonly traceRatio: number;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -73,11 +80,6 @@ export function serveCommand(): Command {
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
-      new Option("--log-level <level>", "what is logged; info has every request, and why it was refused")
-        .choices(LOG_LEVELS)
-        .default("warn"),
-    )
-    .addOption(
       new Option(
         "--metadata-days <n>",
         "days that signed releases hold without this coordinator; so long can a newer one be hidden from a device",
@@ -89,11 +91,42 @@ export function serveCommand(): Command {
       "--no-aggregates",
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
     )
+    .addOption(
+      new Option(
+        "--log-level <level>",
+        "what is written to standard error; info has every request, and why it was refused",
+      )
+        .choices(LOG_LEVELS)
+        .default("warn")
+        .env("TRIBUTARY_LOG_LEVEL"),
+    )
+    .addOption(
+      new Option("--log-format <format>", "one JSON object a line, or lines for people")
+        .choices(LOG_FORMATS)
+        .default("json")
+        .env("TRIBUTARY_LOG_FORMAT"),
+    )
+    .option("--tensorboard <folder>", "write every task's rounds there for TensorBoard, as they end")
+    .addOption(
+      new Option("--otlp-endpoint <url>", "where traces go, by OTLP over HTTP: http://127.0.0.1:4318").env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+      ),
+    )
+    .addOption(
+      new Option("--trace-ratio <share>", "share of rounds and requests that are traced, 0 to 1")
+        .argParser(Number)
+        .default(1)
+        .env("OTEL_TRACES_SAMPLER_ARG"),
+    )
     .addHelpText(
       "after",
       examples(
         "tributary serve --data-dir /var/lib/tributary",
         "tributary serve --allow-origin https://app.example.org --allow-host fl.example.org",
+        "tributary serve --log-format pretty --log-level info",
+        "tributary serve --otlp-endpoint http://127.0.0.1:4318 --trace-ratio 0.1",
+        "tributary serve --tensorboard runs",
+        "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary serve",
         "tributary serve --host 0.0.0.0 --tls-cert fullchain.pem --tls-key privkey.pem",
         "tributary serve --host 0.0.0.0 --tls self-signed --open-enrolment default",
         "tributary serve --public-url https://fl.example.org --trusted-proxy 10.0.0.0/8",
@@ -110,9 +143,12 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
-        logLevel: options.logLevel,
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
+        logLevel: options.logLevel,
+        logFormat: options.logFormat,
+        ...tracingOf(options),
+        ...runsOf(options),
         trustedProxies: options.trustedProxy,
         openEnrolment: options.openEnrolment,
         ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
@@ -124,6 +160,10 @@ export function serveCommand(): Command {
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      if (coordinator.setupUrl !== null)
+        console.log(
+          `the first account is made at ${coordinator.setupUrl}: once, within a day, by whoever has the link`,
+        );
       for (const notice of coordinator.notices) console.log(notice);
       const rootKey = join(options.dataDir, "keys", "root.key.json");
       if (existsSync(rootKey)) {
@@ -132,6 +172,19 @@ export function serveCommand(): Command {
         );
       }
     });
+}
+
+/** Who is told of runs: TensorBoard's files, and the MLflow server that its own variables name. */
+function runsOf({ tensorboard }: ServeOptions): Pick<CoordinatorConfig, "tensorboardDir" | "mlflow"> {
+  const mlflow = mlflowOfEnvironment(process.env);
+  return {
+    ...(tensorboard === undefined ? {} : { tensorboardDir: tensorboard }),
+    ...(mlflow === undefined ? {} : { mlflow }),
+  };
+}
+
+function tracingOf({ otlpEndpoint, traceRatio }: ServeOptions): Pick<CoordinatorConfig, "tracing"> {
+  return otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } };
 }
 
 /** @throws cli/usage for a name without a key */

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
+import { addTaskExportCommand } from "./task-export.ts";
 import { addEstimateCommand } from "./task-estimate.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { addWatchCommand } from "./task-watch.ts";
@@ -36,7 +37,7 @@ const OPTIMIZER_WORDS = {
   anew: "its server optimizer begins anew, what it remembered then is not known",
 } as const satisfies Record<TaskResetView["optimizer"], string>;
 
-/** `tributary task create|validate|schema|list|show|watch|pause|resume|reset|buffer|refusals|results|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|watch|pause|resume|reset|buffer|refusals|results|suspicions|release|export`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
     "Check and create federated tasks, list and watch them, pause and resume them, go back to an earlier version, see what was measured and what was refused, and who is suspected.",
@@ -81,6 +82,7 @@ export function taskCommand(): Command {
     });
 
   addDocumentCommands(command);
+  addTaskExportCommand(command);
   addEstimateCommand(command);
 
   withOperator(command.command("list"))

@@ -1,7 +1,7 @@
 import { crc32c } from "@aws-crypto/crc32c";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { expect, test } from "vitest";
-import { eventFile, roundEvents, roundsCsv, type RoundRow } from "../../src/index.ts";
+import { roundEvents, roundsCsv, type RoundRow } from "../../src/index.ts";
 
 interface ReadEvent {
   wallTime?: number;
@@ -53,23 +53,6 @@ function readSummary(summary: BinaryReader, into: Record<string, number>): void 
     into[tag] = value.float();
   }
 }
-
-test("the sum is CRC-32C", () => {
-  // RFC 3720, B.4.
-  expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
-});
-
-test("an event file is read back: version, times, steps and values", () => {
-  const file = eventFile(1_700_000_000, [
-    { wallTime: 1_700_000_001.5, step: 1, values: { "held-out/loss": 0.5, "held-out/accuracy": 0.25 } },
-    { wallTime: 1_700_000_002.5, step: 70_000, values: {} },
-  ]);
-  expect(recordsOf(file).map(eventOf)).toEqual([
-    { wallTime: 1_700_000_000, version: "brain.Event:2", values: {} },
-    { wallTime: 1_700_000_001.5, step: 1, values: { "held-out/loss": 0.5, "held-out/accuracy": 0.25 } },
-    { wallTime: 1_700_000_002.5, step: 70_000, values: {} },
-  ]);
-});
 
 const ROW = {
   round: 3,

@@ -1,18 +1,23 @@
-import type { AuditRecordView } from "@tributary/api-client";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import type { AuditRecordView, AuditView } from "@tributary/api-client";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
+import { useSearchParams } from "wouter";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
 import { auditActor, auditDetail, auditObject, auditSigned } from "../../model/audit-lines.ts";
+import { auditFile } from "../../model/audit-file.ts";
+import { save } from "../../ui/chart-frame.tsx";
+import { Hint } from "../../ui/hint.tsx";
 import { LoadError } from "../../ui/load-error.tsx";
+import { tellFailed } from "../../ui/notices.ts";
 import { OperatorTokenForm } from "../../view/operator-token-form.tsx";
 import { CardSkeleton } from "../../ui/skeleton.tsx";
+import { AuditFilters } from "./audit-filters.tsx";
+import { auditFilter } from "./audit-filter.ts";
+import "./audit.css";
 
-/** Shown at first, and more at a time, up to as many as the coordinator gives at once. */
-const FIRST_ROWS = 12;
-const MORE_ROWS = 88;
-const MOST_ROWS = 500;
+const PAGE_SIZE = 100;
 /** No event tells of records: they are for operators, the stream is not. */
 const EVERY_MS = 5_000;
 
@@ -69,47 +74,99 @@ export function AuditPage(): ReactNode {
 
 function Records({ lost }: { readonly lost: (error: unknown) => void }): ReactNode {
   const { operator } = useDashboard();
-  const [limit, setLimit] = useState(FIRST_ROWS);
   const now = useServerNow(5_000);
-  const log = useQuery({
-    queryKey: ["audit", limit],
-    queryFn: () => operator.audit({ limit }),
+  const [search] = useSearchParams();
+  const filter = auditFilter(search);
+  const log = useInfiniteQuery({
+    queryKey: ["audit", filter],
+    queryFn: ({ pageParam }) =>
+      operator.audit({
+        ...filter,
+        limit: PAGE_SIZE,
+        ...(pageParam === undefined ? {} : { before: pageParam }),
+      }),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: ({ records }) => (records.length < PAGE_SIZE ? undefined : records.at(-1)?.index),
     refetchInterval: EVERY_MS,
     staleTime: 0,
     retry: false,
     placeholderData: keepPreviousData,
   });
-  if (log.data === undefined) {
-    return log.isError ? (
-      <LoadError error={log.error} retry={() => (operator.known ? void log.refetch() : lost(log.error))} />
-    ) : (
-      <CardSkeleton />
-    );
-  }
-  const { records, head, signed } = log.data;
-  const left = Math.min(head.size, MOST_ROWS) - records.length;
+  const [newest] = log.data?.pages ?? [];
+  const records = log.data?.pages.flatMap((page) => page.records) ?? [];
   return (
     <>
-      <p className="quiet" data-testid="audit-signed" title={`Hash of the last record: ${head.hash}`}>
-        {auditSigned(head, signed)}
-      </p>
+      {newest !== undefined && <Signed head={newest.head} signed={newest.signed} />}
+      <AuditFilters search={search} actions={records.map(({ action }) => action)} />
+      {log.isError && (
+        <LoadError error={log.error} retry={() => (operator.known ? void log.refetch() : lost(log.error))} />
+      )}
+      {log.data === undefined && !log.isError && <CardSkeleton />}
+      {log.data !== undefined && records.length === 0 && (
+        <p className="quiet" data-testid="no-records">
+          No record fits.
+        </p>
+      )}
       <ol className="audit-records">
         {records.map((record) => (
           <AuditRow key={record.index} record={record} now={now} />
         ))}
       </ol>
-      {left > 0 && (
+      {log.hasNextPage && (
         <div>
           <button
             type="button"
-            className="more audit-show"
-            onClick={() => setLimit(Math.min(MOST_ROWS, limit + MORE_ROWS))}
+            className="button"
+            disabled={log.isFetchingNextPage}
+            onClick={() => void log.fetchNextPage()}
           >
-            Show {Math.min(MORE_ROWS, left)} more of {head.size}
+            {log.isFetchingNextPage ? "Reading…" : "Show older records"}
           </button>
         </div>
       )}
     </>
+  );
+}
+
+/** How far the log is signed, and how it is checked and saved. */
+function Signed({ head, signed }: Pick<AuditView, "head" | "signed">): ReactNode {
+  const { operator } = useDashboard();
+  const [saving, setSaving] = useState(false);
+  const saveAll = async (): Promise<void> => {
+    setSaving(true);
+    try {
+      await operator.run(async (api) => save("audit-log.jsonl", await auditFile(api), "application/jsonl"));
+    } catch (error) {
+      tellFailed("The log could not be saved.", error);
+    } finally {
+      setSaving(false);
+    }
+  };
+  const whole = signed !== null && signed.size === head.size;
+  return (
+    <div className="audit-head">
+      <span className="pill" data-state={whole ? "passed" : "paused"}>
+        {whole ? "signed" : "being signed"}
+      </span>
+      <p className="quiet" data-testid="audit-signed" title={`Hash of the last record: ${head.hash}`}>
+        {auditSigned(head, signed)}
+      </p>
+      <Hint about="verification">
+        <p>
+          Each record holds the hash of the one before, and the signed timestamp holds the last. Whoever has
+          the trusted root checks the whole log with <code>tributary audit verify</code>.
+        </p>
+      </Hint>
+      <button
+        type="button"
+        className="button"
+        disabled={saving}
+        data-testid="save-audit"
+        onClick={() => void saveAll()}
+      >
+        {saving ? "Saving…" : "Save the whole log"}
+      </button>
+    </div>
   );
 }
 

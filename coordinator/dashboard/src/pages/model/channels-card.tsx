@@ -14,7 +14,7 @@ export function ChannelsCard({ model }: { readonly model: ModelView }): ReactNod
     <section className="card stack" aria-labelledby="channels-title" data-testid="channels">
       <h2 id="channels-title">Channels</h2>
       <Table
-        label="Channels"
+        label="Table of channels"
         columns={[
           { title: "Channel", cell: ({ name }) => name },
           {
@@ -34,7 +34,7 @@ export function ChannelsCard({ model }: { readonly model: ModelView }): ReactNod
             ),
           },
           {
-            title: "",
+            title: "Change",
             cell: ({ name, version }) => (
               <MoveButton key={version} model={model} channel={name} from={version} />
             ),

@@ -58,7 +58,12 @@ export function ModelsPage(): ReactNode {
                 <h1>Models</h1>
               </div>
               <section className="card" data-testid="models">
-                <Table label="Models" columns={columns(now)} rows={list} keyOf={({ name }) => name} />
+                <Table
+                  label="Table of models"
+                  columns={columns(now)}
+                  rows={list}
+                  keyOf={({ name }) => name}
+                />
               </section>
             </>
           )}

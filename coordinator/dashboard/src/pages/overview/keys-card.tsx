@@ -20,11 +20,11 @@ export function KeysCard({ keys }: { readonly keys: readonly KeyRoleView[] }): R
         </Hint>
       </div>
       <Table
-        label="Signatures"
+        label="Table of signatures"
         columns={[
           { title: "Role", cell: ({ role }) => role },
           { title: "Keys", cell: (role) => `${role.threshold} of ${formatCount(role.keys.length)}` },
-          { title: "Signed", cell: ({ online }) => (online ? "here" : "elsewhere") },
+          { title: "Signed", cell: signer },
           { title: "Expires", cell: expiry },
         ]}
         rows={sorted}
@@ -32,6 +32,12 @@ export function KeysCard({ keys }: { readonly keys: readonly KeyRoleView[] }): R
       />
     </section>
   );
+}
+
+/** By itself, with keys that lie here, or where they lie. */
+function signer({ online, keys, threshold }: KeyRoleView): string {
+  if (online) return "by itself";
+  return keys.filter(({ here }) => here).length >= threshold ? "here" : "elsewhere";
 }
 
 function expiry({ expiresInDays }: KeyRoleView): ReactNode {

@@ -21,7 +21,7 @@ export function ModelsCard({ models }: { readonly models: readonly ModelView[] }
         </Link>
       </div>
       <Table
-        label="Models"
+        label="Table of models"
         columns={[
           {
             title: "Model",

@@ -41,7 +41,7 @@ export function RolloutsCard({ rollouts }: { readonly rollouts: readonly Rollout
         </Link>
       </div>
       <Table
-        label="Rollouts under way"
+        label="Table of rollouts under way"
         columns={COLUMNS}
         rows={open}
         keyOf={({ model, rollout }) => `${model} ${rollout}`}

@@ -75,7 +75,12 @@ export function TasksCard({ tasks, activities }: Props): ReactNode {
           All {formatCount(tasks.length)}
         </Link>
       </div>
-      <Table label="Tasks" columns={columns} rows={sorted.slice(0, MOST)} keyOf={({ name }) => name} />
+      <Table
+        label="Table of tasks"
+        columns={columns}
+        rows={sorted.slice(0, MOST)}
+        keyOf={({ name }) => name}
+      />
     </section>
   );
 }

@@ -80,7 +80,7 @@ function Rollouts({ models }: { readonly models: readonly string[] }): ReactNode
           </div>
           <section className="card" data-testid="rollouts">
             <Table
-              label="Rollouts"
+              label="Table of rollouts"
               columns={COLUMNS}
               rows={sorted}
               keyOf={({ model, rollout }) => `${model} ${rollout}`}

@@ -2,7 +2,7 @@ import type { RoundView, TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { roundHref, versionHref } from "../../addresses.ts";
+import { roundHref, taskHref, versionHref } from "../../addresses.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../../format/numbers.ts";
 import { formatFull, formatSeconds } from "../../format/time.ts";
@@ -69,6 +69,12 @@ function Round({ task, round }: Props): ReactNode {
             </Link>
           )}
         </nav>
+        <p className="summary-note">
+          of task{" "}
+          <Link className="row-link" href={taskHref(task.name)}>
+            {task.name}
+          </Link>
+        </p>
       </div>
       {round.phase === "abandoned" && (
         <div className="load-error" data-testid="round-reason">
@@ -79,7 +85,7 @@ function Round({ task, round }: Props): ReactNode {
           </p>
         </div>
       )}
-      <RoundPanel task={task} round={round} />
+      <RoundPanel task={task} round={round} title={isRunning(round) ? "How it goes" : "How it went"} />
       <div className="columns">
         <PhasesCard round={round} />
         <PrivacyCard round={round} />

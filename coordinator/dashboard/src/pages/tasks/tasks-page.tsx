@@ -82,7 +82,7 @@ export function TasksPage(): ReactNode {
                 )}
               </div>
               <section className="card" data-testid="tasks">
-                <Table label="Tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />
+                <Table label="Table of tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />
               </section>
             </>
           )}

@@ -1,16 +1,18 @@
 import type { RolloutGateView, RolloutView } from "@tributary/api-client";
 import type { ReactNode } from "react";
-import { formatShare } from "../format/numbers.ts";
-import { formatFull } from "../format/time.ts";
+import { formatShare } from "../../format/numbers.ts";
+import { formatFull } from "../../format/time.ts";
 import {
   comparisonLine,
   differenceMarks,
+  evidence,
   gateTitle,
   meanOf,
   ROLLOUT_STATES,
   rolloutActions,
-} from "../model/rollout-lines.ts";
-import { ActionButton } from "../ui/action-button.tsx";
+} from "../../model/rollout-lines.ts";
+import { Bars } from "../../ui/bars.tsx";
+import { ActionButton } from "../../ui/action-button.tsx";
 
 /** A rollout: its steps, what its gates find, and what can be done. */
 export function RolloutCard({ view }: { readonly view: RolloutView }): ReactNode {
@@ -23,7 +25,7 @@ export function RolloutCard({ view }: { readonly view: RolloutView }): ReactNode
       data-state={view.state}
     >
       <div className="card-head">
-        <h2 id="rollout-title">Rollout {view.rollout}</h2>
+        <h2 id="rollout-title">Steps and gates</h2>
         <span className="pill" data-state={view.state}>
           {ROLLOUT_STATES[view.state]}
         </span>
@@ -121,6 +123,13 @@ function GateRow({ gate, arms }: { readonly gate: RolloutGateView; readonly arms
               </figcaption>
             </figure>
             <p className="quiet">{comparisonLine(gate, found)}</p>
+            <Bars
+              label="Evidence so far"
+              bars={[
+                { name: "That it is worse", ...evidence(found.worse, gate.alpha) },
+                { name: "That it is not", ...evidence(found.notWorse, gate.alpha) },
+              ]}
+            />
           </div>
         );
       })}
