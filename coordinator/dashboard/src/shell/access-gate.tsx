@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { SessionView } from "@tributary/api-client";
 import { AskToSignIn, SessionContext, useSession } from "../data/session-context.ts";
 import { canOf, type Session } from "../data/session.ts";
@@ -34,18 +34,29 @@ function Gate({ children }: { readonly children: ReactNode }): ReactNode {
   const [failed, setFailed] = useState<Error>();
   const [asked, setAsked] = useState(false);
   const shown = useRef<string>(undefined);
-  const load = (): void => {
-    setFailed(undefined);
+  const load = useCallback((): void => {
     session.refresh().catch((error: unknown) => setFailed(error as Error));
-  };
-  useEffect(load, [session]);
-  if (view === undefined) return failed === undefined ? null : <LoadError error={failed} retry={load} />;
-  const { principal, signIn } = view;
-  if (signIn.setup && location.pathname === SETUP) return <SetupPage />;
-  // What was read for one person is not for another: the page begins anew, at the same address.
-  if (shown.current !== undefined && shown.current !== whoIs(view)) location.reload();
+  }, [session]);
+  useEffect(load, [load]);
+  const principal = view?.principal;
   const wantsIn = asked && principal?.kind === "anonymous";
-  if (principal === null || wantsIn)
+  const who = view && whoIs(view);
+  const setsUp = view?.signIn.setup === true && location.pathname === SETUP;
+  const isShown = view !== undefined && principal !== null && !wantsIn && !setsUp;
+  // What was read for one person is not for another: the page begins anew, at the same address.
+  useEffect(() => {
+    if (shown.current !== undefined && shown.current !== who) location.reload();
+    else if (isShown) shown.current = who;
+  }, [who, isShown]);
+  if (view === undefined) {
+    const retry = (): void => {
+      setFailed(undefined);
+      load();
+    };
+    return failed === undefined ? null : <LoadError error={failed} retry={retry} />;
+  }
+  if (setsUp) return <SetupPage />;
+  if (!isShown)
     return (
       <SignInPage
         view={view}
@@ -53,7 +64,6 @@ function Gate({ children }: { readonly children: ReactNode }): ReactNode {
         onSignedIn={() => setAsked(false)}
       />
     );
-  shown.current = whoIs(view);
   return (
     <PermissionsContext value={canOf(view)}>
       <AskToSignIn value={() => setAsked(true)}>{children}</AskToSignIn>
