@@ -40,6 +40,11 @@ import { createSharedAnswers } from "./http/shared-answers.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
+import { registerPrivacyRoutes } from "./privacy/privacy-routes.ts";
+import { registerEstimateRoutes } from "./estimates/estimate-routes.ts";
+import { createEstimator } from "./estimates/estimator.ts";
+import { registerCompareRoutes } from "./compare/compare-routes.ts";
+import { registerSearchRoutes } from "./search/search-routes.ts";
 import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
@@ -193,6 +198,8 @@ async function start(
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const reproducer = createReproducer({ store, blobs, strategies });
   opened.defer(() => reproducer.close());
+  const estimator = createEstimator({ clock });
+  opened.defer(() => estimator.close());
   const rollouts = createRollouts({ ...context, releases });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
@@ -310,6 +317,10 @@ async function start(
   registerAliasRoutes(app, { store, registry });
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
+  registerSearchRoutes(app, { store, clock });
+  registerCompareRoutes(app, { store });
+  registerPrivacyRoutes(app, { config, store, blobs, registry, issuerPublicKey });
+  registerEstimateRoutes(app, { registry, blobs, estimator });
   registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, {
     env,

@@ -9,6 +9,8 @@ const DAY_MS = 24 * HOUR_MS;
 export const JOURNAL_KEPT_MS = 7 * DAY_MS;
 /** How long a device that tells nothing more is counted among those that a version runs on. */
 export const HEALTH_KEPT_MS = 30 * DAY_MS;
+/** Of each task, beside its first: what drift is shown of, and versions are compared by. */
+export const MEASUREMENTS_KEPT = 2_000;
 /** How long a request with an idempotency key is known. */
 export const IDEMPOTENCY_KEPT_MS = DAY_MS;
 /** Releases whose metadata is served to devices that are in the middle of an update. Roots are kept for ever. */
@@ -32,6 +34,7 @@ export async function startHousekeeping(options: HousekeepingOptions): Promise<{
     await store.events.prune(keptEvents);
     await store.idempotentRequests.prune(clock.now() - IDEMPOTENCY_KEPT_MS);
     await store.deviceHealth.prune(clock.now() - HEALTH_KEPT_MS);
+    await store.measurements.prune(MEASUREMENTS_KEPT);
     await store.fleet.prune({
       hour: Math.floor(clock.now() / HOUR_MS) - FLEET_HOURS_KEPT,
       seenBefore: clock.now() - HEALTH_KEPT_MS,

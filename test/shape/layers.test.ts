@@ -67,6 +67,22 @@ function checkDirection(from: string, to: string): string | undefined {
   return undefined;
 }
 
+test("the coordinator simulates in threads of its own only", () => {
+  const { folder } = manifests.find(({ manifest }) => manifest.name === `${scope}coordinator`)!;
+  const users = globSync("src/**/*.ts", { cwd: folder }).filter((file) =>
+    readFileSync(join(folder, file), "utf8").includes('from "@tributary/simulator"'),
+  );
+  // The second is the first's alone.
+  expect(users.toSorted()).toEqual([
+    "src/estimates/estimate-worker.ts",
+    "src/estimates/simulated-examples.ts",
+  ]);
+  const importers = globSync("src/**/*.ts", { cwd: folder }).filter((file) =>
+    readFileSync(join(folder, file), "utf8").includes("simulated-examples.ts"),
+  );
+  expect(importers).toEqual(["src/estimates/estimate-worker.ts"]);
+});
+
 describe.each(manifests)("$manifest.name", ({ folder, manifest }) => {
   const self = manifest.name.slice(scope.length);
   const declared = internal(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));

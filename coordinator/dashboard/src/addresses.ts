@@ -8,6 +8,16 @@ export const MODELS = "/models";
 export const ROLLOUTS = "/rollouts";
 export const FLEET = "/fleet";
 export const AUDIT = "/audit";
+export const SEARCH = "/search";
+export const COMPARE = "/compare";
+export const NEW_TASK = "/tasks/new";
+export const DRIFT = "/drift";
+export const PRIVACY = "/privacy";
+
+/** @param of tasks by their names, versions as `digits@12` */
+export function compareHref(of: readonly string[]): string {
+  return `${COMPARE}?${new URLSearchParams(of.map((name) => ["of", name])).toString()}`;
+}
 
 export function taskHref(task: string): string {
   return `${TASKS}/${part(task)}`;

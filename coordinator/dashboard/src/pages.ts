@@ -1,6 +1,30 @@
-import { AUDIT, FLEET, MODELS, OVERVIEW, ROLLOUTS, TASKS } from "./addresses.ts";
+import {
+  AUDIT,
+  COMPARE,
+  DRIFT,
+  FLEET,
+  MODELS,
+  NEW_TASK,
+  OVERVIEW,
+  PRIVACY,
+  ROLLOUTS,
+  SEARCH,
+  TASKS,
+} from "./addresses.ts";
 import { lazyPage, type PageEntry } from "./page-entry.ts";
-import { AuditIcon, FleetIcon, ModelIcon, OverviewIcon, RolloutIcon, TaskIcon } from "./ui/icons.tsx";
+import {
+  AddIcon,
+  AuditIcon,
+  CompareIcon,
+  DriftIcon,
+  FleetIcon,
+  ModelIcon,
+  OverviewIcon,
+  RolloutIcon,
+  SearchIcon,
+  ShieldIcon,
+  TaskIcon,
+} from "./ui/icons.tsx";
 
 /** Every page. A new one is an entry here and a folder of its own; README.md says more. */
 export const PAGES: readonly PageEntry[] = [
@@ -75,5 +99,40 @@ export const PAGES: readonly PageEntry[] = [
     nav: { group: "Govern", icon: AuditIcon, key: "a" },
     requires: "audit",
     page: lazyPage(async () => (await import("./pages/audit/audit-page.tsx")).AuditPage),
+  },
+  {
+    path: SEARCH,
+    title: () => "Search",
+    nav: { group: "Watch", icon: SearchIcon, key: "s" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/search/search-page.tsx")).SearchPage),
+  },
+  {
+    path: DRIFT,
+    title: () => "Drift",
+    nav: { group: "Watch", icon: DriftIcon, key: "d" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/drift/drift-page.tsx")).DriftPage),
+  },
+  {
+    path: COMPARE,
+    title: () => "Compare",
+    nav: { group: "Learn", icon: CompareIcon, key: "c" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/compare/compare-page.tsx")).ComparePage),
+  },
+  {
+    path: NEW_TASK,
+    title: () => "New task",
+    nav: { group: "Learn", icon: AddIcon, key: "n" },
+    requires: "operate",
+    page: lazyPage(async () => (await import("./pages/new-task/new-task-page.tsx")).NewTaskPage),
+  },
+  {
+    path: PRIVACY,
+    title: () => "Privacy",
+    nav: { group: "Govern", icon: ShieldIcon, key: "p" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/privacy/privacy-page.tsx")).PrivacyPage),
   },
 ];

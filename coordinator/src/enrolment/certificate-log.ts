@@ -1,6 +1,7 @@
 import { failure, type Timer } from "@tributary/core";
 import { logHeadOf } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { CertificateLog, Releases, RoomContext } from "../rooms.ts";
 import { registerCertificateLogRoutes, type SignedHead } from "./certificate-log-routes.ts";
 import { leafHashOf, membershipProof, notLogged } from "./certificate-tree.ts";
@@ -11,6 +12,17 @@ export const HEAD_INTERVAL_MS = 1_000;
 export type CertificateLogContext = Pick<RoomContext, "env" | "store"> & {
   readonly releases: Pick<Releases, "signLogHeads">;
 };
+
+/** The head in the newest signed timestamp; undefined: none has one. */
+export async function signedLogHead({
+  releases,
+}: Pick<MetadataStore, "releases">): Promise<SignedHead | undefined> {
+  const timestamp = await releases.latest("timestamp");
+  const head = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
+  return timestamp === undefined || head === undefined
+    ? undefined
+    : { ...head, timestampVersion: timestamp.version };
+}
 
 /** The log as devices and auditors see it: its signed head, and what proves that a certificate stands under it. */
 export function createCertificateLog(context: CertificateLogContext): CertificateLog {
@@ -28,15 +40,9 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
   };
 
   const signed = async (): Promise<SignedHead> => {
-    const timestamp = await store.releases.latest("timestamp");
-    const head = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
-    if (timestamp === undefined || head === undefined) {
-      throw failure(
-        "identity/log-unsigned",
-        "coordinator: no signed timestamp has the certificate log's head",
-      );
-    }
-    return { ...head, timestampVersion: timestamp.version };
+    const head = await signedLogHead(store);
+    if (head !== undefined) return head;
+    throw failure("identity/log-unsigned", "coordinator: no signed timestamp has the certificate log's head");
   };
 
   return {

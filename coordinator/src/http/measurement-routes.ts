@@ -1,4 +1,6 @@
 import {
+  DriftHistory,
+  DriftHistoryQuery,
   MeasurementList,
   parseMeasurementPlan,
   MeasurementListQuery,
@@ -10,13 +12,14 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
 import type { DriftReference } from "../registry/drift-view.ts";
 import type { Registry } from "../registry/registry.ts";
+import { driftHistory } from "../registry/drift-history.ts";
 import { measurementView } from "../registry/measurement-view.ts";
 import type { App } from "./app.ts";
 
 export interface MeasurementRouteOptions {
   readonly store: Pick<MetadataStore, "measurements">;
   readonly blobs: Pick<BlobStore, "bytes">;
-  readonly registry: Pick<Registry, "task">;
+  readonly registry: Pick<Registry, "task" | "model">;
 }
 
 const tags = ["operator"];
@@ -40,6 +43,29 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
       const reference = await driftReference(options, task);
       const measurements = await store.measurements.list(task.name, query);
       return { measurements: measurements.map((record) => measurementView(record, reference)) };
+    },
+  );
+
+  app.get(
+    "/v1/tasks/:task/drift",
+    {
+      schema: {
+        summary:
+          "How what devices of a task tell of their data moved away from its reference, measurement by measurement",
+        tags,
+        params: Type.Object({ task: TaskNameSchema }),
+        querystring: DriftHistoryQuery,
+        response: { 200: DriftHistory },
+      },
+    },
+    async ({ params, query }) => {
+      const task = await registry.task(params.task);
+      const reference = await driftReference(options, task);
+      const records = await store.measurements.list(task.name, query);
+      const told = { name: task.name, model: await registry.model(task.model) };
+      // Of what else a task measures nothing drifts.
+      const measured = task.spec.kind === "telemetry" ? records.toReversed() : [];
+      return driftHistory(told, measured, reference);
     },
   );
 }

@@ -15,10 +15,13 @@ import type {
   AuditRecord,
   NewAuditRecord,
   RetentionRule,
+  SearchKind,
+  SearchResult,
   TaskReason,
   TaskSpec,
   TaskState,
 } from "@tributary/protocol";
+import type { Query } from "../search/query.ts";
 import type { AccountRepository, ApiTokenRepository, SessionRepository } from "./access-repositories.ts";
 import type {
   AliasRecord,
@@ -176,6 +179,15 @@ export interface RoundRepository {
     task: TaskName,
     options?: { readonly limit?: number; readonly before?: number },
   ): Promise<RoundRecord[]>;
+  /** Rounds that trained and made a version, oldest first: of many the newest. `upTo` is a round number (inclusive). */
+  course(
+    task: TaskName,
+    options: { readonly limit: number; readonly upTo?: number },
+  ): Promise<readonly CourseRound[]>;
+  /** Rounds that ended in a sum, newest first. */
+  summed(task: TaskName, limit: number): Promise<readonly SummedRound[]>;
+  /** That the task's newest such round made; null: there was none. */
+  newestVersion(task: TaskName): Promise<ModelVersion | null>;
   /** Rounds with `endedAt` null: at most one of a synchronous task, more only after a crash. Oldest first. */
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
@@ -191,6 +203,29 @@ export interface RoundRepository {
   settleBuffered(ids: readonly RoundId[], fate: BufferedFate): Promise<void>;
   /** Finished updates that were discarded because no cohort of a task was filled on their base. */
   countSuperseded(task: TaskName): Promise<number>;
+}
+
+/** What a curve is drawn of. */
+export type CourseRound = Pick<
+  RoundRecord,
+  | "number"
+  | "version"
+  | "startedAt"
+  | "endedAt"
+  | "numExamples"
+  | "loss"
+  | "accuracy"
+  | "trainLoss"
+  | "trainAccuracy"
+>;
+
+/** What hid a single update in a round's sum. */
+export interface SummedRound extends Pick<RoundRecord, "number" | "purpose" | "startedAt"> {
+  /** In the sum. */
+  readonly devices: number;
+  /** Fewest members that any sum of it could have had; null: updates were reported one by one. */
+  readonly threshold: number | null;
+  readonly private: boolean;
 }
 
 /** In a version, with what was measured of it; or in none, and why. */
@@ -220,13 +255,52 @@ export interface BufferedCohortRepository {
   discard(roundIds: readonly RoundId[]): Promise<void>;
 }
 
+/** What the search looks through: versions, rounds and tasks. */
+export interface SearchRepository {
+  /** Of one kind, newest first. */
+  find(search: Search): Promise<Found>;
+}
+
+/** The place of a row: the time it was made or began, then its kind, then its key. */
+export interface SearchPlace {
+  readonly at: number;
+  readonly kind: SearchKind;
+  readonly key: string;
+}
+
+export interface Search {
+  readonly kind: SearchKind;
+  /** All fields in it are known of the kind. */
+  readonly query: Query;
+  /** What "ago" counts from. */
+  readonly now: number;
+  /** Only rows after it, which are older. */
+  readonly after: SearchPlace | undefined;
+  readonly limit: number;
+  /** Rows that are looked at, at most. */
+  readonly scan: number;
+}
+
+export interface Found {
+  readonly hits: readonly (SearchHit & SearchPlace)[];
+  /** The last row that was looked at; undefined: all were. */
+  readonly until: SearchPlace | undefined;
+}
+
+/** What is told of a version, a round or a task that was found. */
+export type SearchHit = Omit<SearchResult, "kind" | "at">;
+
 export interface MeasurementRepository {
   /** @throws `store/conflict` when the round has one. */
   insert(measurement: MeasurementRecord): Promise<void>;
   /** Newest first. */
   list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
+  /** The newest that measured both versions of a model on the same examples, whichever was the candidate. */
+  ofPair(model: ModelName, a: ModelVersion, b: ModelVersion): Promise<MeasurementRecord | undefined>;
   /** The oldest: what later ones are compared with. */
   first(task: TaskName): Promise<MeasurementRecord | undefined>;
+  /** Forgets of each task all but the newest `keep` and the first. */
+  prune(keep: number): Promise<void>;
 }
 
 export interface JournalRepository {
@@ -372,6 +446,8 @@ export interface AuditRepository {
     filter: AuditFilter,
     options: { readonly limit: number; readonly before?: number },
   ): Promise<AuditRecord[]>;
+  /** Records of an action. */
+  count(action: AuditAction): Promise<number>;
   /** By what name the log knows a device; undefined where it does not. */
   pseudonym(deviceId: DeviceId): Promise<DeviceId | undefined>;
   /** Gives a device a name in the log, unless it has one. @returns the name that it has */
@@ -413,6 +489,8 @@ export interface DeviceHealthRepository {
   ): Promise<DeviceHealthRecord[]>;
   /** What devices told of a version from a time on, by device. */
   toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
+  /** Devices that told of any version. */
+  countDevices(): Promise<number>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
 }
@@ -500,6 +578,7 @@ export interface MetadataRepositories {
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
   readonly bufferedCohorts: BufferedCohortRepository;
+  readonly search: SearchRepository;
   readonly measurements: MeasurementRepository;
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;

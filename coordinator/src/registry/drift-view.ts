@@ -30,10 +30,19 @@ export function driftViews(record: MeasurementRecord, reference: DriftReference)
   const views = record.metrics.flatMap((metric): DriftView[] => {
     const histogram = observed[metric.name];
     if (histogram === undefined || !mayDrift(metric.name)) return [];
-    const found = fromDataset(metric, reference) ?? fromFirst(metric, record, reference);
+    const found = referenceHistogram(metric, record, reference);
     return found === undefined ? [] : viewOf(metric.name, found, histogram);
   });
   return views.toSorted((a, b) => excess(b) - excess(a));
+}
+
+/** What a metric of a measurement is compared with; undefined: nothing. */
+export function referenceHistogram(
+  metric: MetricDocument,
+  record: MeasurementRecord,
+  reference: DriftReference,
+): Found | undefined {
+  return fromDataset(metric, reference) ?? fromFirst(metric, record, reference);
 }
 
 function viewOf(metric: string, { histogram, ...source }: Found, observed: Histogram): DriftView[] {
@@ -84,6 +93,7 @@ function fromFirst(
   return { histogram, source: "measurement", roundId: first.roundId, version: first.version };
 }
 
-function histogramsOf({ metrics, sums }: MeasurementRecord): Readonly<Record<string, Histogram>> {
+/** What was counted in bins, by the metric's name. */
+export function histogramsOf({ metrics, sums }: MeasurementRecord): Readonly<Record<string, Histogram>> {
   return readMetrics(metricSchemaOf(metrics), Float64Array.from(sums)).histograms;
 }

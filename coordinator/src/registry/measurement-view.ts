@@ -29,9 +29,17 @@ export function measurementView(record: MeasurementRecord, reference: DriftRefer
         { edges: bins.edges, counts: Array.from(counts) },
       ]),
     ),
-    comparison: record.candidate === null || isOutdatedComparison(metrics) ? null : comparisonOf(record),
+    comparison: measuredComparison(record)?.view ?? null,
     drift: driftViews(record, reference),
   };
+}
+
+/** What a round found of two versions, on so many examples; null: it measured one, or by an earlier release's sums. */
+export function measuredComparison(
+  record: MeasurementRecord,
+): { readonly view: ComparisonView; readonly examples: number } | null {
+  if (record.candidate === null || isOutdatedComparison(record.metrics)) return null;
+  return { view: comparisonOf(record), examples: readPaired(Float64Array.from(record.sums)).examples };
 }
 
 /** What the sums say of the difference; nothing that fewer devices than it takes could say. */

@@ -7,17 +7,12 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
-import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
-import { strategyOf, withLoss } from "@tributary/federation/planning";
 import {
-  NEWEST,
-  parseTaskSpec,
   STABLE_CHANNEL,
   type AuditActor,
   type CardNotes,
   type RetentionRule,
   type RetentionView,
-  type TaskSpec,
   type TaskStateChange,
   type VersionOrAlias,
 } from "@tributary/protocol";
@@ -39,11 +34,10 @@ import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord }
 import { requireNoRollout } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";
+import { checkTask, type CheckedTask, type CheckTaskOptions } from "./check-task.ts";
 import { storeExplanation } from "./explanation.ts";
 import { requireIdleModel } from "./idle-model.ts";
-import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
-import { planSource } from "./plan.ts";
 import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
 import { changeRetention, retentionView } from "./change-retention.ts";
@@ -95,6 +89,8 @@ export interface Registry {
     by?: AuditActor,
     options?: PublishOptions,
   ): Promise<VersionRecord>;
+  /** What `createTask` would hold a document to before it makes its plans; nothing is stored. @throws as `checkTask` */
+  checkTask(document: unknown, options?: CheckTaskOptions): Promise<CheckedTask>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
@@ -249,24 +245,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
+    checkTask: (document, more) => checkTask({ store, blobs, strategies }, document, registry.model, more),
+
     async createTask(document, by = OPERATOR_BY_PROCESS) {
-      const parsed = parseTaskSpec(document);
-      const { choice } = strategyOf(strategies, parsed);
-      const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
-      if ((await store.tasks.get(asked.name)) !== undefined)
-        throw failure("coordinator/task-exists", `registry: task "${asked.name}" exists already`, {
-          detail: { task: asked.name },
-        });
-      const model = await registry.model(asked.model);
-      const version = await store.versions.get(model.name, model.currentVersion);
-      if (version === undefined)
-        throw failure(
-          "coordinator/unknown-version",
-          `registry: version ${model.currentVersion} of "${model.name}"`,
-        );
-      const complete = await planSource(blobs, model, version);
-      const spec = { ...withLoss(asked, complete), candidate: await candidateOf(store, asked) };
-      await requireDatasets(blobs, spec, model, isTfjsInstalled);
+      const { spec, model, complete } = await registry.checkTask(document);
       await requireIdleModel(store.tasks, spec);
       const { targets, ...plans } = await storePlans(blobs, {
         spec,
@@ -409,16 +391,6 @@ async function restartGates(
     await tasks.setGate(task.name, { ...task.gate, reference: version, candidate: null, failures: 0 });
   }
   await followCandidate(tx, model, at);
-}
-
-/** What a task compares with the released version: the newest of each time, or one version. */
-async function candidateOf(
-  store: Pick<MetadataStore, "models" | "versions" | "aliases">,
-  { model, candidate }: Pick<TaskSpec, "model" | "candidate">,
-): Promise<TaskSpec["candidate"]> {
-  if (candidate === null || candidate === NEWEST) return candidate;
-  const wanted = typeof candidate === "number" ? asModelVersion(candidate) : candidate;
-  return (await versionOf(store, model, wanted)).version;
 }
 
 function unknownTask(name: TaskName): Error {

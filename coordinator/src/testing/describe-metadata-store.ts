@@ -13,6 +13,7 @@ import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeStoredSearch } from "./describe-stored-search.ts";
 import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
@@ -474,6 +475,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredAccess(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
+    describeStoredSearch(() => store);
     describeStoredFleet(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);

@@ -35,6 +35,8 @@ export function describeStoredAudit(opened: () => MetadataStore): void {
       expect(await audit.head()).toEqual(EMPTY_AUDIT_LOG);
       expect(await audit.append([], 1)).toEqual([]);
       const appended = await fill();
+      expect(await audit.count("model.publish")).toBe(2);
+      expect(await audit.count("device.erase")).toBe(0);
       const stored = await audit.read(0, 10);
       expect(stored).toEqual(appended);
       expect(stored.map(({ index, at, action }) => [index, Date.parse(at), action])).toEqual([

@@ -51,6 +51,7 @@ export function describeStoredHealth(opened: () => MetadataStore): void {
     expect(keysOf(await deviceHealth.list(DIGITS, { limit: 5, after: all[1]! }))).toEqual([
       [exampleDevice(1).deviceId, 2],
     ]);
+    expect(await deviceHealth.countDevices()).toBe(2);
     await deviceHealth.prune(3);
     expect(await deviceHealth.list(DIGITS, { limit: 10 })).toHaveLength(2);
     // Whoever is erased is not told of either.

@@ -72,6 +72,70 @@ export function describeStoredMeasurements(opened: () => MetadataStore): void {
     expect(await codeOf(store.versions.setGate(DIGITS, asModelVersion(9), VERDICT))).toBe("store/not-found");
   });
 
+  test("what hid the updates of a round's sum is told, newest first", async () => {
+    const store = await published();
+    const secure = {
+      step: "unmask",
+      cohort: 20,
+      threshold: 17,
+      survivors: 19,
+      lost: { advertise: 0, share: 0, mask: 1, sign: 0, unmask: 0 },
+      private: true,
+      unmasked: 1,
+    } as const;
+    await store.rounds.insert(exampleRound(1, { phase: "committed", endedAt: 5, reported: 7 }));
+    await store.rounds.insert(exampleRound(2, { phase: "abandoned", endedAt: 5, secure }));
+    await store.rounds.insert(exampleRound(3, { phase: "committed", endedAt: 5, secure, purpose: "gate" }));
+    expect(await store.rounds.summed(TASK, 10)).toEqual([
+      { number: 3, purpose: "gate", startedAt: 1_790_000_000_003, devices: 19, threshold: 17, private: true },
+      {
+        number: 1,
+        purpose: "train",
+        startedAt: 1_790_000_000_001,
+        devices: 7,
+        threshold: null,
+        private: false,
+      },
+    ]);
+    expect(await store.rounds.summed(TASK, 1)).toHaveLength(1);
+  });
+
+  test("the course of a task is its rounds that trained and made a version, oldest first", async () => {
+    const store = await published();
+    const made = (number: number, more = {}) =>
+      store.rounds.insert(
+        exampleRound(number, {
+          phase: "committed",
+          endedAt: 5,
+          version: asModelVersion(number + 1),
+          ...more,
+        }),
+      );
+    expect(await store.rounds.newestVersion(TASK)).toBeNull();
+    await made(1);
+    await made(2, { purpose: "gate", version: null });
+    await made(3, { phase: "abandoned", version: null });
+    await made(4, { accuracy: 0.5 });
+    await made(5);
+    const numbers = async (options: { limit: number; upTo?: number }) =>
+      (await store.rounds.course(TASK, options)).map(({ number }) => number);
+    expect(await numbers({ limit: 10 })).toEqual([1, 4, 5]);
+    expect(await numbers({ limit: 2 })).toEqual([4, 5]);
+    expect(await numbers({ limit: 10, upTo: 4 })).toEqual([1, 4]);
+    expect((await store.rounds.course(TASK, { limit: 2 }))[0]).toEqual({
+      number: 4,
+      version: 5,
+      startedAt: 1_790_000_000_004,
+      endedAt: 5,
+      numExamples: 0,
+      loss: null,
+      accuracy: 0.5,
+      trainLoss: null,
+      trainAccuracy: null,
+    });
+    expect(await store.rounds.newestVersion(TASK)).toBe(6);
+  });
+
   test("a round measures once, and a gate's round is none of the task's own", async () => {
     const store = await published();
     const ended = { phase: "committed", endedAt: 5 } as const;
@@ -98,5 +162,20 @@ export function describeStoredMeasurements(opened: () => MetadataStore): void {
     expect(await store.measurements.list(TASK)).toEqual([measurement, earlier]);
     expect(await store.measurements.list(TASK, { limit: 1 })).toEqual([measurement]);
     expect(await store.measurements.list(asTaskName("none"))).toEqual([]);
+    // All but the newest and the first are forgotten.
+    await store.rounds.insert(exampleRound(3, { ...ended, purpose: "gate" }));
+    const between = { ...measurement, roundId: asRoundId("digits-task-3"), at: 7 };
+    await store.measurements.insert(between);
+    await store.measurements.prune(2);
+    expect(await store.measurements.list(TASK)).toEqual([measurement, between, earlier]);
+    await store.measurements.prune(1);
+    expect(await store.measurements.list(TASK)).toEqual([measurement, earlier]);
+    for (const pair of [
+      [1, 2],
+      [2, 1],
+    ].map((each) => each.map(asModelVersion)))
+      expect(await store.measurements.ofPair(DIGITS, pair[0]!, pair[1]!)).toEqual(measurement);
+    expect(await store.measurements.ofPair(DIGITS, asModelVersion(1), asModelVersion(1))).toBeUndefined();
+    expect(await store.measurements.ofPair(DIGITS, asModelVersion(1), asModelVersion(3))).toBeUndefined();
   });
 }

@@ -40,6 +40,9 @@ const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
   "put /v1/session/password": ["operator.password", "session.begin"],
   "delete /v1/operator-sessions/{session}": ["session.end"],
   "post /v1/tasks": ["task.create"],
+  "post /v1/tasks/validation": null,
+  "post /v1/tasks/estimate": null,
+  "delete /v1/estimates/{id}": null,
   "post /v1/tasks/{task}/state": ["task.pause", "task.resume"],
   "post /v1/tasks/{task}/head": ["task.reset"],
 };

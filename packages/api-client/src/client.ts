@@ -14,10 +14,14 @@ import type {
   CardNotesView,
   CertificateLogView,
   ChannelView,
+  CompareView,
+  DraftView,
+  DriftHistory,
+  EstimateInput,
+  EstimateView,
   DeviceDetailView,
   DevicePage,
   DeviceView,
-  DraftView,
   FleetHistoryView,
   FleetView,
   KeyRoleChange,
@@ -26,6 +30,7 @@ import type {
   MeasurementView,
   ModelCard,
   ModelView,
+  PrivacyView,
   NewApiToken,
   NewOperator,
   OperatorView,
@@ -38,12 +43,17 @@ import type {
   RolloutView,
   ReproductionView,
   RoundView,
+  SearchField,
+  SearchKind,
+  SearchView,
   SessionView,
   SignedInView,
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskPrivacy,
   TaskResetView,
+  TaskSpec,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -65,6 +75,15 @@ export interface ApiClientOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface SearchOptions extends CallOptions {
+  /** Only these; left out: all that know the fields of the query. */
+  readonly kind?: SearchKind | undefined;
+  /** At most this many, 1 to 200. @defaultValue 50 */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface RoundsOptions extends CallOptions {
@@ -168,6 +187,24 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Versions, rounds and tasks that a query asks for, newest first: `accuracy > 0.95 and strategy = fedAdam`. */
+  search(query: string, options?: SearchOptions): Promise<SearchView>;
+  /** A task's document as its creation would read it; nothing is created. */
+  validateTask(document: unknown, options?: CallOptions): Promise<TaskSpec>;
+  /** Begins to simulate a task that does not run yet: read the estimate by its id. */
+  estimateTask(request: EstimateInput, options?: CallOptions): Promise<EstimateView>;
+  estimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  cancelEstimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  /** How what devices of a task tell of their data moved away from its reference. */
+  drift(task: string, options?: MeasurementsOptions): Promise<DriftHistory>;
+  /** What is known of devices, who vouches for them, what is kept and for how long. */
+  privacy(options?: CallOptions): Promise<PrivacyView>;
+  /** What the rounds of a task hid, and what they did not. */
+  taskPrivacy(task: string, options?: CallOptions): Promise<TaskPrivacy>;
+  /** Two to six tasks (`digits`) or versions (`digits@12`) side by side. */
+  compare(of: readonly string[], options?: CallOptions): Promise<CompareView>;
+  /** What can be searched by. */
+  searchFields(options?: CallOptions): Promise<readonly SearchField[]>;
   /** Moves a channel of a model to a version, which may be given by an alias. */
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
@@ -280,6 +317,9 @@ export interface ApiClient {
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+type EstimateBody = NonNullable<
+  paths["/v1/tasks/estimate"]["post"]["requestBody"]
+>["content"]["application/json"];
 
 /** Likewise. */
 type RolloutBody = paths["/v1/models/{model}/rollouts"]["post"]["requestBody"]["content"]["application/json"];
@@ -497,6 +537,55 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).measurements,
+    search: (query, { kind, limit = 50, cursor, ...call } = {}) =>
+      answered("GET /v1/search", call, () =>
+        http.GET("/v1/search", {
+          params: {
+            query: {
+              query,
+              limit,
+              ...(kind === undefined ? {} : { kind }),
+              ...(cursor === undefined ? {} : { cursor }),
+            },
+          },
+          ...json(call),
+        }),
+      ),
+    validateTask: async (document, call) =>
+      (
+        await answered("POST /v1/tasks/validation", call, () =>
+          http.POST("/v1/tasks/validation", { body: document as TaskBody, ...json(call) }),
+        )
+      ).spec,
+    estimateTask: (request, call) =>
+      answered("POST /v1/tasks/estimate", call, () =>
+        // As of tasks: the coordinator fills in what is left out.
+        http.POST("/v1/tasks/estimate", { body: request as EstimateBody, ...json(call) }),
+      ),
+    estimate: (id, call) =>
+      answered(`GET /v1/estimates/${id}`, call, () =>
+        http.GET("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    cancelEstimate: (id, call) =>
+      answered(`DELETE /v1/estimates/${id}`, call, () =>
+        http.DELETE("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    drift: (task, { limit = 60, ...call } = {}) =>
+      answered(`GET /v1/tasks/${task}/drift`, call, () =>
+        http.GET("/v1/tasks/{task}/drift", { params: { path: { task }, query: { limit } }, ...json(call) }),
+      ),
+    privacy: (call) => answered("GET /v1/privacy", call, () => http.GET("/v1/privacy", { ...json(call) })),
+    taskPrivacy: (task, call) =>
+      answered(`GET /v1/tasks/${task}/privacy`, call, () =>
+        http.GET("/v1/tasks/{task}/privacy", { params: { path: { task } }, ...json(call) }),
+      ),
+    compare: (of, call) =>
+      answered("GET /v1/compare", call, () =>
+        http.GET("/v1/compare", { params: { query: { of: [...of] } }, ...json(call) }),
+      ),
+    searchFields: async (call) =>
+      (await answered("GET /v1/search/fields", call, () => http.GET("/v1/search/fields", { ...json(call) })))
+        .fields,
     releaseVersion: (model, version, { channel = "stable", ...call } = {}) =>
       answered(`POST /v1/models/${model}/release`, call, () =>
         http.POST("/v1/models/{model}/release", {

@@ -130,6 +130,32 @@ export type FleetHistoryView = Answer<"/v1/fleet/history">;
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */
 export type LogEntries = Answer<"/v1/certificate-log/entries">;
+/** Versions, rounds and tasks that were searched for. */
+export type SearchView = Answer<"/v1/search">;
+/** How what devices of a task tell of their data moved away from its reference. */
+export type DriftHistory = Answer<"/v1/tasks/{task}/drift">;
+export type DriftMetric = DriftHistory["metrics"][number];
+/** What is known of devices. */
+export type PrivacyView = Answer<"/v1/privacy">;
+/** What the rounds of a task hid. */
+export type TaskPrivacy = Answer<"/v1/tasks/{task}/privacy">;
+/** What a task would take and cost, simulated before it starts. */
+export type EstimateView = Answer<"/v1/estimates/{id}">;
+export type EstimateResult = NonNullable<EstimateView["result"]>;
+type EstimateRequest = Body<"/v1/tasks/estimate">;
+/** As one asks for it: what is left out gets the coordinator's default. */
+export interface EstimateInput {
+  /** A task's document. */
+  readonly task: unknown;
+  readonly fleet?: Partial<EstimateRequest["fleet"]>;
+  readonly goal?: Partial<EstimateRequest["goal"]>;
+  readonly budgetSeconds?: number;
+}
+/** Tasks and versions side by side. */
+export type CompareView = Answer<"/v1/compare">;
+export type SearchResult = SearchView["results"][number];
+export type SearchKind = SearchResult["kind"];
+export type SearchField = Answer<"/v1/search/fields">["fields"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

@@ -82,6 +82,16 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "List the rounds of a task, or show one",
     load: async () => (await import("./commands/rounds.ts")).roundsCommand(),
   },
+  search: {
+    group: TRAINING,
+    summary: "Find versions, rounds and tasks by what was measured of them",
+    load: async () => (await import("./commands/search.ts")).searchCommand(),
+  },
+  compare: {
+    group: TRAINING,
+    summary: "Show tasks or versions side by side",
+    load: async () => (await import("./commands/compare.ts")).compareCommand(),
+  },
   simulate: {
     group: TRAINING,
     summary: "Play a task's rounds among simulated devices",

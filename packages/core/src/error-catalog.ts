@@ -1088,6 +1088,17 @@ export const ERROR_CATALOG = {
     advice: "Pause it first, and wait until its round has ended: tributary task pause NAME.",
   },
   "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
+  "coordinator/unknown-estimate": { status: 404, publicMessage: "There is no such estimate." },
+  "coordinator/estimate-unsupported": {
+    status: 400,
+    publicMessage: "A task like this is not simulated.",
+    advice: "Only tasks that train ONNX models with a built-in loss are; start it with few rounds, and look.",
+  },
+  "coordinator/estimate-without-round": {
+    status: 504,
+    publicMessage: "No simulated round ended in time.",
+    advice: "Raise budgetSeconds, or estimate with a smaller cohort.",
+  },
   "coordinator/unknown-rollout": { status: 404, publicMessage: "There is no such rollout." },
   "coordinator/invalid-rollout": {
     status: 400,
@@ -1133,6 +1144,19 @@ export const ERROR_CATALOG = {
       "detail.problem is its own code; check its token or user, and whether the experiment was deleted.",
   },
 
+  // search
+  "search/invalid-query": {
+    status: 400,
+    publicMessage: "The query cannot be read.",
+    advice:
+      "detail.column says where, detail.expected what stands there; GET /v1/search/fields lists the fields.",
+  },
+  "search/invalid-cursor": {
+    status: 400,
+    publicMessage: "The cursor is not one of this search.",
+    advice: "Begin again without a cursor.",
+  },
+
   // cli
   "cli/folder-exists": {
     status: 409,
@@ -1158,6 +1182,7 @@ export const ERROR_CATALOG = {
     publicMessage: "The channel had no earlier version to go back to.",
     advice: "Name one with --to; tributary versions lists them.",
   },
+  "cli/estimate-ended": { status: 500, publicMessage: "The estimate did not come to a result." },
   "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {

@@ -37,6 +37,12 @@ export {
   pairedTTest,
   type PairedInterval,
 } from "./paired-test.ts";
+export {
+  adjustedByHolm,
+  shareDifference,
+  type CountedShare,
+  type ShareDifference,
+} from "./share-difference.ts";
 export { shareInterval, type ShareInterval } from "./share-interval.ts";
 export { driftOf, type Drift } from "./drift.ts";
 export {

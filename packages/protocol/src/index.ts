@@ -318,6 +318,28 @@ export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
+export { COMPARED, ComparedSubject, CompareQuery, CompareView } from "./compare-view.ts";
+export {
+  ESTIMATE_CAVEATS,
+  ESTIMATE_STATES,
+  EstimateFleet,
+  EstimateParams,
+  EstimateRequest,
+  EstimateResult,
+  EstimateView,
+  TaskValidation,
+} from "./estimate-view.ts";
+export { DRIFT_SUBJECTS, DriftHistory, DriftHistoryQuery, PSI_LEVELS } from "./drift-history.ts";
+export { NOT_PRIVATE, PrivacyView, TaskPrivacy } from "./privacy-view.ts";
+export {
+  FIELD_TYPES,
+  SEARCH_KINDS,
+  SearchFieldList,
+  SearchQuery,
+  SearchResult,
+  SearchView,
+  type SearchKind,
+} from "./search-view.ts";
 export {
   MeasurementPlan,
   measuredWeights,

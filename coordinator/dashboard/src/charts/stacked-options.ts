@@ -21,7 +21,7 @@ interface StackSettings {
 
 /** What uPlot draws: each line at the height of all layers up to it, the highest first, so that the lower ones cover it. */
 export function stackedData(x: readonly number[], layers: readonly StackLayer[]): uPlot.AlignedData {
-  const heights = layers.map(() => new Array<number | null>(x.length).fill(null));
+  const heights = layers.map(() => x.map((): number | null => null));
   for (let i = 0; i < x.length; i++) {
     let height = 0;
     for (const [layer, { values }] of layers.entries()) {

@@ -49,7 +49,8 @@ export function createOperator(baseUrl: string, session?: Session): Operator {
       accepted = token;
       return answer;
     } catch (error) {
-      accepted = undefined;
+      // What was refused for another reason says nothing of the token.
+      if (TributaryError.is(error) && error.code.startsWith("identity/")) accepted = undefined;
       throw error;
     }
   };

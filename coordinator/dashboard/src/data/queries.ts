@@ -1,6 +1,14 @@
 import {
   type ApiClient,
   type BufferView,
+  type TaskPrivacy,
+  type SearchView,
+  type SearchKind,
+  type SearchField,
+  type PrivacyView,
+  type EstimateView,
+  type DriftHistory,
+  type CompareView,
   type DeviceDetailView,
   type DeviceFilter,
   type DevicePage,
@@ -116,9 +124,28 @@ export interface Queries {
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
+  /** Page by page, newest first. */
+  search(query: string, kind: SearchKind | undefined): ReturnType<typeof searchPages>;
+  searchFields(): ReturnType<typeof queryOptions<readonly SearchField[], Error>>;
+  compare(of: readonly string[]): ReturnType<typeof queryOptions<CompareView, Error>>;
+  estimate(id: string): ReturnType<typeof queryOptions<EstimateView, Error>>;
+  drift(task: string): ReturnType<typeof queryOptions<DriftHistory, Error>>;
+  privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
+  taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
+/** What is found is looked for anew whenever somebody comes back to it. */
+const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["search", query, kind ?? ""],
+    queryFn: ({ pageParam, signal }): Promise<SearchView> =>
+      api.search(query, { kind, cursor: pageParam, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ next }) => next ?? undefined,
+    staleTime: 0,
+    retry: false,
+  });
 function devicePages(api: ApiClient, filter: DeviceFilter) {
   return infiniteQueryOptions({
     queryKey: ["fleet", "devices", filter],
@@ -276,6 +303,42 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             () => api.rollouts(model, { signal }),
             (rollouts, event) => applyToRollouts(model, rollouts, event),
           ),
+      }),
+    search: (query, kind) => searchPages(api, query, kind),
+    searchFields: () =>
+      queryOptions<readonly SearchField[]>({
+        queryKey: ["search-fields"],
+        queryFn: ({ signal }) => api.searchFields({ signal }),
+      }),
+    compare: (of) =>
+      queryOptions<CompareView>({
+        queryKey: ["compare", ...of],
+        queryFn: ({ signal }) => api.compare(of, { signal }),
+        staleTime: 0,
+        retry: false,
+      }),
+    estimate: (id) =>
+      queryOptions<EstimateView>({
+        queryKey: ["estimate", id],
+        queryFn: ({ signal }) => api.estimate(id, { signal }),
+        staleTime: 0,
+      }),
+    drift: (task) =>
+      queryOptions<DriftHistory>({
+        queryKey: ["measurements", task, "drift"],
+        queryFn: ({ signal }) => api.drift(task, { signal }),
+      }),
+    privacy: () =>
+      queryOptions<PrivacyView>({
+        queryKey: ["privacy"],
+        queryFn: ({ signal }) => api.privacy({ signal }),
+        staleTime: 0,
+      }),
+    taskPrivacy: (task) =>
+      queryOptions<TaskPrivacy>({
+        queryKey: ["task-privacy", task],
+        queryFn: ({ signal }) => api.taskPrivacy(task, { signal }),
+        staleTime: 0,
       }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({

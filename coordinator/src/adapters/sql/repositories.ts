@@ -19,6 +19,7 @@ import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
+import { searchRepository } from "./repositories/search.ts";
 import { sessionRepository } from "./repositories/sessions.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
@@ -40,6 +41,7 @@ export function repositories(db: Db): MetadataRepositories {
     tasks: taskRepository(db),
     rounds: roundRepository(db),
     bufferedCohorts: bufferedCohortRepository(db),
+    search: searchRepository(db),
     measurements: measurementRepository(db),
     journal: journalRepository(db),
     releases: releaseRepository(db),

@@ -63,6 +63,9 @@ class SqlMetadataStore implements MetadataStore {
   get bufferedCohorts() {
     return this.#repositories().bufferedCohorts;
   }
+  get search() {
+    return this.#repositories().search;
+  }
   get measurements() {
     return this.#repositories().measurements;
   }

@@ -771,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How what devices of a task tell of their data moved away from its reference, measurement by measurement */
+        get: operations["getTaskDrift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{model}/channels": {
         parameters: {
             query?: never;
@@ -939,6 +956,149 @@ export interface paths {
         put: operations["putModelRetention"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, rounds and tasks that a query asks for, newest first
+         * @description Such as `accuracy > 0.95 and strategy = fedAdam`, `loss <= 0.1 or version in (3, 4)`, `not model ~ "trial" and created > 7d ago`. Operators: = != < <= > >= ~ (holds the text) !~ in (...); and, or, not, parentheses; values: numbers, 95%, words, "texts", dates, 7d ago, yes, no, none. What has no value only meets !=, !~ and not.
+         */
+        get: operations["getSearch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be searched by */
+        get: operations["getSearchFields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant */
+        get: operations["getCompare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of devices, who vouches for them, what is kept and for how long */
+        get: operations["getPrivacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the rounds of a task hid, and what they did not */
+        get: operations["getTaskPrivacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/validation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a task's document as its creation would, and create nothing */
+        post: operations["postTasksValidation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate a task's rounds before it starts: what it would take and cost
+         * @description Answers at once; read the estimate by its id until its state is done, failed or cancelled. One is simulated at a time.
+         */
+        post: operations["postTasksEstimate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/estimates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An estimate: how far it is, or what it says */
+        get: operations["getEstimate"];
+        put?: never;
+        post?: never;
+        /** Cancel an estimate */
+        delete: operations["deleteEstimate"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1601,6 +1761,75 @@ export interface components {
              */
             releasedAt: string;
         };
+        CompareView: {
+            subjects: components["schemas"]["ComparedSubject"][];
+            /** @description Of the task's document and of how the version came about */
+            parameters: {
+                path: string;
+                values: (string | null)[];
+                differs: boolean;
+            }[];
+            metrics: {
+                name: string;
+                /** @description null: that is not known */
+                better: ("higher" | "lower") | null;
+                values: ({
+                    value: number;
+                    lower: number | null;
+                    upper: number | null;
+                    examples: number | null;
+                } | null)[];
+            }[];
+            /** @description Of pairs that something can be said of: measured on the same data */
+            differences: {
+                metric: string;
+                first: number;
+                second: number;
+                difference: number;
+                lower: number;
+                upper: number;
+                p: number;
+                /** @description By Holm, for all pairs of this metric together */
+                adjustedP: number;
+                significant: boolean;
+                /**
+                 * @description paired: devices measured both versions on the same examples; independent: from shares of a data set, as if of two samples, which errs towards no difference
+                 * @enum {string}
+                 */
+                method: "paired" | "independent";
+                examples: number;
+            }[];
+            confidence: number;
+        };
+        ComparedSubject: {
+            ref: string;
+            /** @enum {string} */
+            kind: "task" | "version";
+            model: string;
+            task: string | null;
+            version: number | null;
+            strategy: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            curve: {
+                /** @description Of rounds that trained and made a version, oldest first */
+                points: {
+                    round: number;
+                    version: number | null;
+                    seconds: number;
+                    examples: number;
+                    loss: number | null;
+                    accuracy: number | null;
+                    trainLoss: number | null;
+                    trainAccuracy: number | null;
+                }[];
+                /** @description How many there are; of many the points are a part */
+                rounds: number;
+            };
+        };
         ComparisonView: {
             loss: {
                 difference: number;
@@ -1720,6 +1949,60 @@ export interface components {
             role: string;
             version: number;
             file: string;
+        };
+        DriftHistory: {
+            task: string;
+            model: string;
+            reference: {
+                /** @description The task names a data set that stands for what the model was trained on */
+                hasDataset: boolean;
+                first: {
+                    roundId: string;
+                    version: number;
+                    /**
+                     * Format: date-time
+                     * @description RFC 3339, UTC
+                     */
+                    at: string;
+                } | null;
+            };
+            levels: {
+                some: number;
+                much: number;
+                source: string;
+            };
+            /** @description Oldest first */
+            measurements: {
+                roundId: string;
+                version: number;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number;
+            }[];
+            /** @description The one that drifted most, beyond what chance would do, first */
+            metrics: {
+                name: string;
+                /** @enum {string} */
+                subject: "feature" | "prediction" | "confidence" | "label";
+                latest: components["schemas"]["DriftView"];
+                histogram: {
+                    edges: number[];
+                    reference: number[];
+                    now: number[];
+                    /** @description Names of the bins between the first and the last */
+                    classes: string[] | null;
+                };
+                /** @description By measurement; null: it has no reference, or nothing was counted */
+                history: ({
+                    psi: number;
+                    psiLimit: number;
+                    count: number;
+                    beyondNoise: boolean;
+                } | null)[];
+            }[];
         };
         DriftView: {
             metric: string;
@@ -1877,6 +2160,121 @@ export interface components {
              * @description RFC 3339, UTC
              */
             expiresAt: string;
+        };
+        /** @default {} */
+        EstimateFleetInput: {
+            /**
+             * @description Of the population
+             * @default 1000
+             */
+            devices?: number;
+            /** @default 50 */
+            examplesPerDevice?: number;
+            /**
+             * @description Share of devices with an offer that vanish before their report has come
+             * @default 0.1
+             */
+            dropout?: number;
+            /**
+             * @description Median time of one batch on a device
+             * @default 20
+             */
+            stepMs?: number;
+            /** @default 20 */
+            downlinkMbps?: number;
+            /** @default 5 */
+            uplinkMbps?: number;
+            /**
+             * @description Whether all devices have labels in the same shares, or each mostly a few of them
+             * @default alike
+             * @enum {string}
+             */
+            labels?: "alike" | "skewed";
+        };
+        EstimateRequestInput: {
+            task: components["schemas"]["TaskSpecInput"];
+            fleet?: components["schemas"]["EstimateFleetInput"];
+            /** @default {} */
+            goal?: {
+                /**
+                 * @description Rounds until a version is so accurate on held-out examples; null: rounds within the time
+                 * @default null
+                 */
+                accuracy?: number | null;
+                /**
+                 * @description Of the simulated clock, at most
+                 * @default 60
+                 */
+                minutes?: number;
+            };
+            /**
+             * @description Of this machine's time, at most: what was simulated by then is told
+             * @default 30
+             */
+            budgetSeconds?: number;
+        };
+        EstimateResult: {
+            /**
+             * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
+             * @enum {string}
+             */
+            data: "evaluation" | "random";
+            rounds: number;
+            abandoned: number;
+            roundsToAccuracy: number | null;
+            secondsToAccuracy: number | null;
+            /** @description Of the last version */
+            accuracy: number | null;
+            loss: number | null;
+            /** @description A tenth of the rounds is below low, a tenth above high */
+            roundSeconds: {
+                low: number;
+                median: number;
+                high: number;
+            };
+            roundsPerHour: number;
+            /** @description Of a device that takes part in a round */
+            perDevice: {
+                bytesUp: number;
+                bytesDown: number;
+                seconds: number;
+            };
+            perRound: {
+                bytesUp: number;
+                bytesDown: number;
+                cohort: number;
+                dropouts: number;
+            };
+            /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
+            coordinatorCpuSeconds: number;
+            caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
+            curve: {
+                round: number;
+                seconds: number;
+                accuracy: number | null;
+                loss: number | null;
+            }[];
+        };
+        EstimateView: {
+            id: string;
+            /** @enum {string} */
+            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            progress: {
+                rounds: number;
+                clockSeconds: number;
+                accuracy: number | null;
+                share: number;
+            };
+            error: {
+                code: string;
+                message: string;
+            } | null;
+            result: components["schemas"]["EstimateResult"] | null;
         };
         FileRef: {
             digest: string;
@@ -2399,6 +2797,30 @@ export interface components {
              */
             at: string;
             dropouts: number;
+        };
+        PrivacyView: {
+            issuer: components["schemas"]["IssuerView"];
+            certificateLog: {
+                size: number;
+                signed: {
+                    size: number;
+                    rootHash: string;
+                    timestampVersion: number;
+                } | null;
+            };
+            devices: {
+                enrolled: number;
+                tellingHealth: number;
+            };
+            erasures: {
+                requests: number;
+                newestAt: string | null;
+            };
+            retention: {
+                journalDays: number;
+                healthDays: number;
+                keepsAggregates: boolean;
+            };
         };
         /** @description An error (RFC 9457) */
         ProblemBody: {
@@ -2947,6 +3369,49 @@ export interface components {
             reason: string | null;
             secure: components["schemas"]["SecureView"] | null;
         };
+        SearchFieldList: {
+            fields: {
+                name: string;
+                /** @enum {string} */
+                type: "number" | "text" | "date" | "flag" | "any";
+                kinds: ("version" | "round" | "task")[];
+                description: string;
+                /** @description The only texts there are */
+                choices: string[] | null;
+                /** @description The name goes on after a dot: parameter.learningRate */
+                open: boolean;
+            }[];
+        };
+        SearchResult: {
+            /** @enum {string} */
+            kind: "version" | "round" | "task";
+            model: string;
+            task: string | null;
+            version: number | null;
+            roundId: string | null;
+            round: number | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            /** @description A round's phase, a task's state, whether a version was published or trained */
+            state: string;
+            strategy: string | null;
+            loss: number | null;
+            accuracy: number | null;
+            cohort: number | null;
+            numExamples: number | null;
+        };
+        SearchView: {
+            /** @description As it was read */
+            query: string;
+            /** @description That know all the fields of the query */
+            kinds: ("version" | "round" | "task")[];
+            results: components["schemas"]["SearchResult"][];
+            /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
+            next: string | null;
+        };
         /** @default {} */
         SecureSpec: {
             /**
@@ -3337,6 +3802,36 @@ export interface components {
             maxStaleness?: number;
             /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
             concurrency?: number;
+        };
+        TaskPrivacy: {
+            task: string;
+            model: string;
+            /** @description Of rounds that ended in a sum, the newest 10,000 */
+            rounds: {
+                private: number;
+                notPrivate: {
+                    /** @enum {string} */
+                    why: "plain" | "small-cohort";
+                    rounds: number;
+                }[];
+                smallest: number | null;
+                largest: number | null;
+            };
+            leastHidden: number | null;
+            /** @description Of the newest 200 such rounds, oldest first */
+            cohorts: {
+                round: number;
+                /** @enum {string} */
+                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number;
+                private: boolean;
+            }[];
+            metrics: string[];
         };
         TaskReason: {
             /** @enum {string} */
@@ -3919,6 +4414,9 @@ export interface components {
             /** @enum {string} */
             state: "running" | "paused";
             moreRounds?: number;
+        };
+        TaskValidation: {
+            spec: components["schemas"]["TaskSpec"];
         };
         TaskView: {
             name: string;
@@ -7295,6 +7793,73 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getTaskDrift: {
+        parameters: {
+            query: {
+                /**
+                 * @description Newest measurements
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftHistory"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getModelChannels: {
         parameters: {
             query?: never;
@@ -8166,6 +8731,550 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getSearch: {
+        parameters: {
+            query: {
+                /** @description Such as accuracy > 0.95 and strategy = fedAdam; empty: everything */
+                query: string;
+                /** @description Only these; left out: all that know the fields */
+                kind?: "version" | "round" | "task";
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description `next` of the page before
+                 * @example WzEyXQ
+                 */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getSearchFields: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchFieldList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getCompare: {
+        parameters: {
+            query: {
+                /** @description A task by its name, or a version as model@12 or model@champion */
+                of: string[];
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompareView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPrivacy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getTaskPrivacy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPrivacy"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postTasksValidation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskSpecInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskValidation"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postTasksEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EstimateRequestInput"];
+            };
+        };
+        responses: {
+            /** @description Taken */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    deleteEstimate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
             409: components["responses"]["Problem"];
             /** @description It is over */

@@ -5,6 +5,7 @@ import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
 import { addTaskExportCommand } from "./task-export.ts";
+import { addEstimateCommand } from "./task-estimate.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { addWatchCommand } from "./task-watch.ts";
 import { measurementLines, verdictLine } from "./results.ts";
@@ -82,6 +83,7 @@ export function taskCommand(): Command {
 
   addDocumentCommands(command);
   addTaskExportCommand(command);
+  addEstimateCommand(command);
 
   withOperator(command.command("list"))
     .description("List tasks with their state.")

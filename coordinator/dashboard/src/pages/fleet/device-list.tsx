@@ -59,7 +59,7 @@ export function DeviceList(): ReactNode {
           </span>
         )}
       </div>
-      <div className="fleet-filters" role="search" aria-label="Devices">
+      <search className="fleet-filters" aria-label="Devices">
         <label className="fleet-choice fleet-search">
           <span>Id</span>
           <input
@@ -104,7 +104,7 @@ export function DeviceList(): ReactNode {
             {key} <b>{params.get(key)}</b> <CrossIcon />
           </button>
         ))}
-      </div>
+      </search>
       <Loaded query={devices}>
         {({ pages }) => (
           <Rows

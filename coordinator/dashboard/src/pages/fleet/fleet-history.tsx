@@ -51,7 +51,7 @@ export function FleetHistory({
     );
   return (
     <>
-      <div className="fleet-spans" role="group" aria-label="How far back">
+      <fieldset className="fleet-spans" aria-label="How far back">
         {SPANS.map(([each, title]) => (
           <button
             key={each}
@@ -63,7 +63,7 @@ export function FleetHistory({
             {title}
           </button>
         ))}
-      </div>
+      </fieldset>
       <Loaded query={history}>
         {(view) => (
           <div className="columns">

@@ -2,8 +2,9 @@ import type { TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { modelHref, roundHref, taskHref } from "../../addresses.ts";
+import { NEW_TASK, modelHref, roundHref, taskHref } from "../../addresses.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
+import { useCan } from "../../data/permissions.ts";
 import { formatCount, NONE } from "../../format/numbers.ts";
 import { roundWords } from "../../model/round-progress.ts";
 import { Loaded } from "../../ui/loaded.tsx";
@@ -62,6 +63,7 @@ const COLUMNS: readonly Column<TaskView>[] = [
 
 /** All tasks and where each stands. */
 export function TasksPage(): ReactNode {
+  const can = useCan();
   const tasks = useQuery(useDashboard().queries.tasks());
   return (
     <Loaded query={tasks} loading={<PageSkeleton />}>
@@ -73,6 +75,11 @@ export function TasksPage(): ReactNode {
             <>
               <div className="page-head">
                 <h1>Tasks</h1>
+                {can("operate") && (
+                  <Link className="button main" href={NEW_TASK}>
+                    New task
+                  </Link>
+                )}
               </div>
               <section className="card" data-testid="tasks">
                 <Table label="Table of tasks" columns={COLUMNS} rows={list} keyOf={({ name }) => name} />

@@ -28,6 +28,7 @@ import { apiTokens } from "./0030-api-tokens.ts";
 import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
 import { roundPhases } from "./0035-round-phases.ts";
+import { search } from "./0036-search.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -60,6 +61,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
   "0035-round-phases": roundPhases,
+  "0036-search": search,
 };
 
 export const migrationProvider: MigrationProvider = {

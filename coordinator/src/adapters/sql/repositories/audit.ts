@@ -66,6 +66,14 @@ export function auditRepository(db: Db): AuditRepository {
       const rows = await query.orderBy("recordIndex", "desc").limit(limit).execute();
       return rows.map(toRecord);
     },
+    async count(action) {
+      const row = await db
+        .selectFrom("auditRecords")
+        .select((eb) => eb.fn.countAll<number>().as("count"))
+        .where("action", "=", action)
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
     pseudonym: (deviceId) => pseudonymOf(db, deviceId),
     setPseudonym(deviceId, pseudonym) {
       return together(db, async (tx) => {

@@ -70,6 +70,13 @@ export function deviceHealthRepository(db: Db): DeviceHealthRepository {
         .execute();
       return rows.map(toRecord);
     },
+    async countDevices() {
+      const row = await db
+        .selectFrom("deviceHealth")
+        .select((eb) => eb.fn.count<number>("deviceId").distinct().as("count"))
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
     async prune(toldBefore) {
       await db.deleteFrom("deviceHealth").where("at", "<", toldBefore).execute();
     },

@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { MeasurementRepository } from "../../../ports/metadata-store.ts";
 import type { MeasurementRecord } from "../../../ports/records.ts";
 import { constrained } from "../constraint.ts";
@@ -17,6 +17,26 @@ export function measurementRepository(db: Db): MeasurementRepository {
     },
     async list(task, { limit = 100 } = {}) {
       return (await newestOfTask(db, "measurements", task, limit)).map(toRecord);
+    },
+    async ofPair(model, a, b) {
+      const row = await db
+        .selectFrom("measurements")
+        .selectAll()
+        .where("model", "=", model)
+        .where("version", "in", [a, b])
+        .where("candidate", "in", [a, b])
+        .whereRef("version", "!=", "candidate")
+        .orderBy("at", "desc")
+        .orderBy("roundId", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
+    async prune(keep) {
+      await sql`delete from measurements where round_id in (select round_id from (select round_id,
+        row_number() over (partition by task order by at desc, round_id desc) as newest,
+        row_number() over (partition by task order by at, round_id) as oldest from measurements)
+        where newest > ${keep} and oldest > 1)`.execute(db);
     },
     async first(task) {
       const row = await db

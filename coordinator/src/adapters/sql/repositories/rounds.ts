@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import { type Selectable, sql } from "kysely";
-import type { RoundRepository } from "../../../ports/metadata-store.ts";
+import type { RoundRepository, SummedRound } from "../../../ports/metadata-store.ts";
 import type { RoundRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, fromJson, together } from "../rows.ts";
@@ -36,6 +36,47 @@ export function roundRepository(db: Db): RoundRepository {
       if (before !== undefined) query = query.where("number", "<", before);
       const rows = await query.orderBy("number", "desc").limit(limit).execute();
       return rows.map(toRecord);
+    },
+    async course(task, { limit, upTo }) {
+      let query = db
+        .selectFrom("rounds")
+        .select([
+          "number",
+          "version",
+          "startedAt",
+          "endedAt",
+          "numExamples",
+          "loss",
+          "accuracy",
+          "trainLoss",
+          "trainAccuracy",
+        ])
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .where("purpose", "=", "train");
+      if (upTo !== undefined) query = query.where("number", "<=", upTo);
+      return (await query.orderBy("number", "desc").limit(limit).execute()).toReversed();
+    },
+    async summed(task, limit) {
+      const { rows } = await sql<Omit<SummedRound, "private"> & { private: number }>`
+        select number, purpose, started_at, case when secure is null then reported
+          else json_extract(secure, '$.survivors') end as devices,
+          json_extract(secure, '$.threshold') as threshold, coalesce(json_extract(secure, '$.private'), 0) as private
+        from rounds where task = ${task} and phase in ('committed', 'buffered')
+        order by number desc limit ${limit}`.execute(db);
+      return rows.map((row) => ({ ...row, private: row.private === 1 }));
+    },
+    async newestVersion(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select("version")
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .where("version", "is not", null)
+        .orderBy("number", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row?.version ?? null;
     },
     async open() {
       const rows = await db

@@ -1,0 +1,21 @@
+import { CompareQuery, CompareView } from "@tributary/protocol";
+import type { App } from "../http/app.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import { compare } from "./compare.ts";
+
+/** `GET /v1/compare?of=digits-a&of=digits@12` */
+export function registerCompareRoutes(app: App, { store }: { readonly store: MetadataStore }): void {
+  app.get(
+    "/v1/compare",
+    {
+      schema: {
+        summary:
+          "Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant",
+        tags: ["operator"],
+        querystring: CompareQuery,
+        response: { 200: CompareView },
+      },
+    },
+    async ({ query }) => compare(store, query.of),
+  );
+}

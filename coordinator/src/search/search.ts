@@ -1,0 +1,90 @@
+import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure } from "@tributary/core";
+import { SEARCH_KINDS, type SearchKind, type SearchResult, type SearchView } from "@tributary/protocol";
+import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
+import { timestamp } from "../registry/views.ts";
+import { kindsOf } from "./fields.ts";
+import { invalidQuery } from "./invalid-query.ts";
+import { parseQuery } from "./parse-query.ts";
+import { printQuery } from "./print-query.ts";
+import { fieldsOf } from "./query.ts";
+
+export interface SearchAsked {
+  readonly query: string;
+  readonly kind?: SearchKind | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** Rows of each kind that one request looks at: what keeps a query of anything short. */
+export const SCANNED_ROWS = 5_000;
+
+/**
+ * Versions, rounds and tasks that a query asks for, newest first.
+ *
+ * @throws `search/invalid-query`, `search/invalid-cursor`
+ */
+export async function search(
+  repository: SearchRepository,
+  { query: text, kind, limit, cursor }: SearchAsked,
+  now: number,
+  scan = SCANNED_ROWS,
+): Promise<SearchView> {
+  const query = parseQuery(text);
+  const fields = fieldsOf(query);
+  const known = kindsOf(fields);
+  const kinds = kind === undefined ? known : known.filter((each) => each === kind);
+  if (kinds.length === 0)
+    throw invalidQuery(
+      text,
+      1,
+      kind === undefined
+        ? `nothing has all of ${[...fields].join(", ")}`
+        : `a ${kind} has not all of ${[...fields].join(", ")}`,
+    );
+  const after = cursor === undefined ? undefined : placeOf(cursor);
+  const found: Found[] = [];
+  for (const each of kinds) found.push(await repository.find({ kind: each, query, now, after, limit, scan }));
+  // What lies behind the first place where a kind was not looked at further may come between.
+  const frontier = found.flatMap(({ until }) => (until === undefined ? [] : [until])).toSorted(compare)[0];
+  const hits = found
+    .flatMap((each) => each.hits)
+    .filter((hit) => frontier === undefined || compare(hit, frontier) <= 0)
+    .toSorted(compare);
+  const shown = hits.slice(0, limit);
+  const next = hits.length > limit ? shown.at(-1) : frontier;
+  return {
+    query: printQuery(query),
+    kinds,
+    results: shown.map(resultOf),
+    next: next === undefined ? null : cursorOf(next),
+  };
+}
+
+function resultOf(found: SearchHit & SearchPlace): SearchResult {
+  const { key: _, at, ...hit } = found;
+  return { ...hit, at: timestamp(at) };
+}
+
+/** Newest first; of one time by kind, then by key, greatest first. */
+function compare(a: SearchPlace, b: SearchPlace): number {
+  if (a.at !== b.at) return b.at - a.at;
+  if (a.kind !== b.kind) return SEARCH_KINDS.indexOf(a.kind) - SEARCH_KINDS.indexOf(b.kind);
+  if (a.key === b.key) return 0;
+  return a.key < b.key ? 1 : -1;
+}
+
+function cursorOf({ at, kind, key }: SearchPlace): string {
+  return encodeBase64url(encodeUtf8(JSON.stringify([at, kind, key])));
+}
+
+/** @throws `search/invalid-cursor` */
+function placeOf(cursor: string): SearchPlace {
+  try {
+    const [at, kind, key] = JSON.parse(decodeUtf8(decodeBase64url(cursor))) as unknown[];
+    if (Number.isSafeInteger(at) && SEARCH_KINDS.includes(kind as SearchKind) && typeof key === "string")
+      return { at: at as number, kind: kind as SearchKind, key };
+  } catch {
+    // As below.
+  }
+  throw failure("search/invalid-cursor", `search: the cursor ${JSON.stringify(cursor.slice(0, 80))} is none`);
+}

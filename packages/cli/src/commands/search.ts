@@ -1,0 +1,81 @@
+import { createApiClient, type SearchField, type SearchKind, type SearchResult } from "@tributary/api-client";
+import { Command, Option } from "commander";
+import { integerBetween } from "../arguments.ts";
+import { examples } from "../examples.ts";
+import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { RESULT_COLUMNS } from "../search/result-columns.ts";
+import { tableLines, type TableColumn } from "../table.ts";
+
+interface SearchCommandOptions extends OperatorOptions {
+  readonly kind?: SearchKind;
+  readonly limit: number;
+  readonly fields?: boolean;
+  readonly json?: boolean;
+}
+
+const KINDS = ["version", "round", "task"] as const satisfies readonly SearchKind[];
+/** Of one request. */
+const MOST_AT_A_TIME = 200;
+
+const FIELD_COLUMNS: readonly TableColumn<SearchField>[] = [
+  { title: "field", cell: ({ name, open }) => (open ? `${name}.NAME` : name) },
+  { title: "type", cell: ({ type }) => type },
+  { title: "of", cell: ({ kinds }) => kinds.join(", ") },
+  {
+    title: "what it is",
+    cell: ({ description, choices }) =>
+      choices === null ? description : `${description}: ${choices.join(", ")}`,
+  },
+];
+
+/** `tributary search 'accuracy > 0.95'` */
+export function searchCommand(): Command {
+  return new Command("search")
+    .description(
+      "Find versions, rounds and tasks by what they are and what was measured of them, newest first.",
+    )
+    .argument("[query]", "such as 'accuracy > 0.95 and strategy = fedAdam'; none: everything", "")
+    .addOption(new Option("--kind <kind>", "only these (default: all that know the fields)").choices(KINDS))
+    .addOption(new Option("--limit <n>", "so many").default(50).argParser(integerBetween(1, 10_000)))
+    .option("--fields", "list what can be searched by, and search nothing")
+    .option("--json", "print one JSON object")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .addHelpText(
+      "after",
+      `
+Operators are = != < <= > >= ~ (holds the text) !~ and in (...), joined by and, or, not and parentheses. Values are numbers, 95%,
+words, "texts", dates, 7d ago, yes, no and none. What has no value only meets !=, !~ and not.
+${examples(
+  "tributary search 'accuracy > 0.95 and strategy = fedAdam'",
+  "tributary search 'loss <= 0.1 or version in (3, 4)' --kind version",
+  "tributary search 'created>7d ago and phase = abandoned' --limit 200",
+  "tributary search 'spec.local.learningRate >= 0.05 and not model ~ \"trial\"' --json",
+  "tributary search --fields",
+)}`,
+    )
+    .action(runSearch);
+}
+
+async function runSearch(query: string, options: SearchCommandOptions): Promise<void> {
+  const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+  if (options.fields === true) {
+    const fields = await api.searchFields();
+    if (options.json === true) return console.log(JSON.stringify({ fields }));
+    for (const line of tableLines(FIELD_COLUMNS, fields)) console.log(line);
+    return;
+  }
+  const results: SearchResult[] = [];
+  let cursor: string | undefined;
+  do {
+    const limit = Math.min(MOST_AT_A_TIME, options.limit - results.length);
+    const page = await api.search(query, { kind: options.kind, limit, cursor });
+    results.push(...page.results);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined && results.length < options.limit);
+  const more = cursor !== undefined;
+  if (options.json === true) return console.log(JSON.stringify({ query, results, more }));
+  if (results.length === 0) return console.log("nothing was found");
+  for (const line of tableLines(RESULT_COLUMNS, results)) console.log(line);
+  if (more) console.log(`there is more: --limit ${options.limit * 2}`);
+}
