@@ -2163,10 +2163,6 @@ export interface components {
             start: number;
             records: components["schemas"]["AuditRecord"][];
         };
-        BlobCreated: {
-            digest: string;
-            sizeBytes: number;
-        };
         BufferView: {
             bufferSize: number;
             updates: number;
@@ -2802,6 +2798,10 @@ export interface components {
                 message: string;
             } | null;
             result: components["schemas"]["EstimateResult"] | null;
+        };
+        FileRef: {
+            digest: string;
+            sizeBytes: number;
         };
         FleetHistory: {
             stepHours: number;
@@ -5406,10 +5406,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["BlobCreated"];
-            trainingGraph: components["schemas"]["BlobCreated"] | null;
-            weights: components["schemas"]["BlobCreated"];
-            int8: components["schemas"]["BlobCreated"];
+            graph: components["schemas"]["FileRef"];
+            trainingGraph: components["schemas"]["FileRef"] | null;
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
             variants: {
                 name: string;
                 digest: string;
@@ -5463,26 +5463,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["BlobCreated"];
+            plan: components["schemas"]["FileRef"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["BlobCreated"];
-                int8: components["schemas"]["BlobCreated"];
+                weights: components["schemas"]["FileRef"];
+                int8: components["schemas"]["FileRef"];
             };
-            graph: components["schemas"]["BlobCreated"] | null;
-            aggregate: components["schemas"]["BlobCreated"] | null;
+            graph: components["schemas"]["FileRef"] | null;
+            aggregate: components["schemas"]["FileRef"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["BlobCreated"];
-                residual: components["schemas"]["BlobCreated"] | null;
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
             } | null;
             after: {
-                state: components["schemas"]["BlobCreated"];
-                residual: components["schemas"]["BlobCreated"] | null;
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
             } | null;
-            weights: components["schemas"]["BlobCreated"];
-            int8: components["schemas"]["BlobCreated"];
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
         };
         VersionView: {
             model: string;
@@ -5824,7 +5824,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BlobCreated"];
+                    "application/json": components["schemas"]["FileRef"];
                 };
             };
             /** @description The request is malformed */
