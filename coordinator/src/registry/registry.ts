@@ -262,7 +262,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    checkTask: (document, more) => checkTask({ store, blobs, strategies }, document, registry.model, more),
+    checkTask: (document, more) =>
+      checkTask({ store, blobs, strategies }, document, (name) => registry.model(name), more),
 
     async createTask(document, by = OPERATOR_BY_PROCESS) {
       const { spec, model, complete } = await registry.checkTask(document);
