@@ -20,7 +20,14 @@ afterAll(() => folder.remove());
 test("no token, secret, key, certificate or proof is logged", async () => {
   const dataDir = join(folder.path, "data");
   const { child, listening, ended } = startProcess(
-    ...["--port", "0", "--data-dir", dataDir, "--log-level", "debug", "--open-enrolment", "default"],
+    "--port",
+    "0",
+    "--data-dir",
+    dataDir,
+    "--log-level",
+    "debug",
+    "--open-enrolment",
+    "default",
   );
   const { url } = await listening;
   const operatorToken = (await readFile(join(dataDir, "operator-token"), "utf8")).trim();

@@ -35,8 +35,7 @@ const start = once((): { readonly dashboard: Dashboard; readonly client: QueryCl
   const log = createEventLog();
   const client = createQueryClient((error) => {
     // The session may have ended meanwhile.
-    if (TributaryError.is(error) && error.code === "identity/not-authorized")
-      void session.refresh();
+    if (TributaryError.is(error) && error.code === "identity/not-authorized") void session.refresh();
   });
   const queries = createQueries(createApiClient({ baseUrl }), log);
   const operator = createOperator(baseUrl, session);

@@ -29,9 +29,7 @@ function Gate({ children }: { readonly children: ReactNode }): ReactNode {
   const problem = useSyncExternalStore(session.subscribe, () => session.problem);
   const [asked, setAsked] = useState(false);
   if (view === undefined)
-    return problem === undefined ? null : (
-      <LoadError error={problem} retry={() => void session.refresh()} />
-    );
+    return problem === undefined ? null : <LoadError error={problem} retry={() => void session.refresh()} />;
   const { principal, signIn } = view;
   if (signIn.setup && location.pathname === SETUP) return <SetupPage />;
   const wantsIn = asked && principal?.kind === "anonymous";
