@@ -39,7 +39,7 @@ beforeAll(async () => {
     { cwd: DASHBOARD },
   );
   const dataDir = join(folder.path, "coordinator");
-  const options = { dataDir, port: 0, dashboardDir, logLevel: "silent" } as const;
+  const options = { dataDir, port: 0, dashboardDir, anonymous: "viewer", logLevel: "silent" } as const;
   const before = await createCoordinator(options);
   const first = createApiClient({ baseUrl: before.url, token: before.operatorToken });
   await first.publishModel("digits", buildLinear({ seed: 1 }));

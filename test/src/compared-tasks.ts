@@ -8,6 +8,8 @@ import { exampleLineage, exampleRound, exampleVersion } from "../../coordinator/
 
 const MODEL = asModelName("digits");
 const ROUNDS = 30;
+/** A task has begun one round before it was paused. */
+const BEGUN = 1;
 const START = Date.UTC(2026, 10, 1);
 
 /**
@@ -27,12 +29,12 @@ export async function writePast(
   ] as const;
   for (const [name, pace, best] of past) {
     for (let number = 1; number <= ROUNDS; number += 1) {
-      const id = asRoundId(`${name}-${number}`);
+      const id = asRoundId(`${name}-${BEGUN + number}`);
       const abandoned = number % 11 === 7;
       const accuracy = best * (1 - Math.exp(-pace * number)) - (number % 3) * 0.004;
       const startedAt = START + version * 90_000;
       await store.rounds.insert(
-        exampleRound(number, {
+        exampleRound(BEGUN + number, {
           id,
           task: asTaskName(name),
           model: MODEL,
@@ -88,9 +90,9 @@ export async function writePast(
     }
   }
   for (let number = 1; number <= 24; number += 1) {
-    const id = asRoundId(`${tasks.watch}-${number}`);
+    const id = asRoundId(`${tasks.watch}-${BEGUN + number}`);
     await store.rounds.insert(
-      exampleRound(number, {
+      exampleRound(BEGUN + number, {
         id,
         task: asTaskName(tasks.watch),
         model: MODEL,

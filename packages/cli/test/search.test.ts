@@ -29,24 +29,43 @@ afterAll(async () => {
 });
 
 test("search lists what a query asks for, page by page, and what one can ask by", async () => {
-  const { stdout } = await runMain("search", "model = digits", "--kind", "version", "--url", url);
+  const { stdout } = await runMain(
+    "search",
+    "model = digits",
+    "--kind",
+    "version",
+    "--url",
+    url,
+    "--data-dir",
+    dataDir,
+  );
   const lines = stdout.trimEnd().split("\n");
   expect(lines[0]).toMatch(/^kind +name +state/);
   expect(lines.slice(1).map((line) => line.split(/ {2,}/).slice(0, 3))).toEqual([
     ["version", "digits@2", "published"],
     ["version", "digits@1", "published"],
   ]);
-  const json = await runMain("search", "strategy = fedAdam and state = running", "--json", "--url", url);
+  const json = await runMain(
+    "search",
+    "strategy = fedAdam and state = running",
+    "--json",
+    "--url",
+    url,
+    "--data-dir",
+    dataDir,
+  );
   expect(JSON.parse(json.stdout)).toMatchObject({ results: [{ kind: "task", task: "adam" }], more: false });
-  const some = await runMain("search", "--limit", "1", "--json", "--url", url);
+  const some = await runMain("search", "--limit", "1", "--json", "--url", url, "--data-dir", dataDir);
   expect(JSON.parse(some.stdout)).toMatchObject({ results: [{ task: "adam" }], more: true });
-  expect((await runMain("search", "accuracy > 0.5", "--url", url)).stdout).toBe("nothing was found\n");
-  const fields = await runMain("search", "--fields", "--url", url);
+  expect((await runMain("search", "accuracy > 0.5", "--url", url, "--data-dir", dataDir)).stdout).toBe(
+    "nothing was found\n",
+  );
+  const fields = await runMain("search", "--fields", "--url", url, "--data-dir", dataDir);
   expect(fields.stdout).toMatch(/^parameter\.NAME +number +version, round, task/m);
 });
 
 test("a query that cannot be read says where", async () => {
-  const { stderr, code } = await runMain("search", "accurcy > 0.5", "--url", url);
+  const { stderr, code } = await runMain("search", "accurcy > 0.5", "--url", url, "--data-dir", dataDir);
   expect(code).toBe(1);
   expect(stderr).toContain("column 1");
   expect(stderr).toContain("expected accuracy");
@@ -54,18 +73,27 @@ test("a query that cannot be read says where", async () => {
 });
 
 test("compare shows what differs, as a table, as CSV and as JSON", async () => {
-  const { stdout } = await runMain("compare", "avg", "adam", "--url", url);
+  const { stdout } = await runMain("compare", "avg", "adam", "--url", url, "--data-dir", dataDir);
   expect(stdout).toMatch(/^local\.epochs +3 +1$/m);
   expect(stdout).toMatch(/^strategy\.name +"fedAvg" +"fedAdam"$/m);
   expect(stdout).not.toMatch(/^cohort\.goalCount/m);
   expect(stdout).toContain("nothing was measured of them on the same data");
-  const all = await runMain("compare", "avg", "adam", "--all", "--url", url);
+  const all = await runMain("compare", "avg", "adam", "--all", "--url", url, "--data-dir", dataDir);
   expect(all.stdout).toMatch(/^cohort\.goalCount +24 +24$/m);
-  const csv = await runMain("compare", "avg", "adam", "--csv", "--url", url);
+  const csv = await runMain("compare", "avg", "adam", "--csv", "--url", url, "--data-dir", dataDir);
   expect(csv.stdout.split("\r\n")[0]).toBe("name,avg,adam");
   expect(csv.stdout).toContain("local.epochs,3,1\r\n");
-  const json = await runMain("compare", "digits@1", "digits@newest", "--json", "--url", url);
+  const json = await runMain(
+    "compare",
+    "digits@1",
+    "digits@newest",
+    "--json",
+    "--url",
+    url,
+    "--data-dir",
+    dataDir,
+  );
   expect(JSON.parse(json.stdout).subjects).toMatchObject([{ version: 1 }, { version: 2 }]);
-  const one = await runMain("compare", "avg", "--url", url);
+  const one = await runMain("compare", "avg", "--url", url, "--data-dir", dataDir);
   expect(one.code).toBe(1);
 });

@@ -28,6 +28,12 @@ const TAGS = [
     name: "certificate log",
     description: "Every device certificate, in a log that can be checked (RFC 9162)",
   },
+  { name: "access", description: "Signing in; accounts, sessions and tokens of operators" },
+  {
+    name: "alerts",
+    description: "What operators are told of: rules, alerts, silences, and by which channels",
+  },
+  { name: "policies", description: "What the coordinator decides by itself, and what it decided" },
   { name: "health", description: "Whether the coordinator answers" },
   { name: "documents", description: "Descriptions of this API and of its documents" },
 ];
