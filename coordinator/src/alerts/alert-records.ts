@@ -52,6 +52,7 @@ export function silenceEnded(actor: AuditActor, silence: SilenceRecord): NewAudi
   return { actor, action: "alert-silence.end", object: objectOf(silence) };
 }
 
-function objectOf({ id, matcher: { kind: _, ...matcher } }: SilenceRecord): NewAuditRecord["object"] {
-  return { silence: id, ...matcher };
+function objectOf({ id, matcher }: SilenceRecord): NewAuditRecord["object"] {
+  const { rule, model, task } = matcher;
+  return { silence: id, ...(rule && { rule }), ...(model && { model }), ...(task && { task }) };
 }

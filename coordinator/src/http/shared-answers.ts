@@ -18,7 +18,6 @@ const SHARED = new Set([
   "/v1/tasks/:task/rounds",
   "/v1/tasks/:task/activity",
   "/v1/tasks/:task/buffer",
-  "/v1/tasks/:task/suspicions",
   "/v1/tasks/:task/measurements",
 ]);
 /** Changes of which no event tells are seen this much later at most. */

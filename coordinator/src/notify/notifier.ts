@@ -184,7 +184,7 @@ export function createNotifier(context: NotifierContext): Notifier {
       .catch((error: unknown) => {
         if (!closed) log.error("notify: the queue could not be worked off", { error });
       })
-      .finally(later);
+      .then(later);
 
   const later = async (): Promise<void> => {
     timer?.cancel();

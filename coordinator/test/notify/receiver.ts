@@ -11,7 +11,6 @@ export interface Received {
 export async function openReceiver() {
   const received: Received[] = [];
   const answers: { readonly status: number; readonly headers?: Record<string, string> }[] = [];
-  let next: (() => void) | undefined;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -23,7 +22,6 @@ export async function openReceiver() {
       });
       const { status, headers = {} } = (answers.length > 1 ? answers.shift() : answers[0]) ?? { status: 200 };
       response.writeHead(status, headers).end("ok");
-      next?.();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

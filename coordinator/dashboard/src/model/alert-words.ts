@@ -24,7 +24,8 @@ export function alertHref({
 export function thresholdWords({ appliedThreshold, unit }: AlertRuleView): string {
   if (appliedThreshold === null || unit === null) return "";
   if (unit === "share") return `${Number((100 * appliedThreshold).toPrecision(3))} %`;
-  return unit === "psi" ? `PSI ${appliedThreshold}` : `${appliedThreshold} ${unit}`;
+  if (unit === "psi") return `PSI ${appliedThreshold}`;
+  return `${appliedThreshold} ${appliedThreshold === 1 ? unit.replace(/s$/, "") : unit}`;
 }
 
 /** "30 minutes", "2 hours" */

@@ -2163,6 +2163,10 @@ export interface components {
             start: number;
             records: components["schemas"]["AuditRecord"][];
         };
+        BlobCreated: {
+            digest: string;
+            sizeBytes: number;
+        };
         BufferView: {
             bufferSize: number;
             updates: number;
@@ -2798,10 +2802,6 @@ export interface components {
                 message: string;
             } | null;
             result: components["schemas"]["EstimateResult"] | null;
-        };
-        FileRef: {
-            digest: string;
-            sizeBytes: number;
         };
         FleetHistory: {
             stepHours: number;
@@ -5406,10 +5406,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["FileRef"];
-            trainingGraph: components["schemas"]["FileRef"] | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            graph: components["schemas"]["BlobCreated"];
+            trainingGraph: components["schemas"]["BlobCreated"] | null;
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
             variants: {
                 name: string;
                 digest: string;
@@ -5463,26 +5463,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["FileRef"];
+            plan: components["schemas"]["BlobCreated"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["FileRef"];
-                int8: components["schemas"]["FileRef"];
+                weights: components["schemas"]["BlobCreated"];
+                int8: components["schemas"]["BlobCreated"];
             };
-            graph: components["schemas"]["FileRef"] | null;
-            aggregate: components["schemas"]["FileRef"] | null;
+            graph: components["schemas"]["BlobCreated"] | null;
+            aggregate: components["schemas"]["BlobCreated"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
             after: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
         };
         VersionView: {
             model: string;
@@ -5824,7 +5824,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileRef"];
+                    "application/json": components["schemas"]["BlobCreated"];
                 };
             };
             /** @description The request is malformed */
@@ -5833,6 +5833,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6445,6 +6447,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6493,8 +6497,12 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
             409: components["responses"]["Problem"];
             /** @description The body is too large */
@@ -6549,6 +6557,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6611,6 +6621,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6847,6 +6859,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -7159,6 +7173,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -10016,6 +10032,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -11581,6 +11599,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -13226,6 +13246,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */

@@ -83,7 +83,7 @@ function AlertItem({ alert }: { readonly alert: AlertView }): ReactNode {
         </p>
         {state !== "resolved" && <p className="quiet">{advice}</p>}
         <p className="alert-more">
-          {severity}, by the rule {rule}, {state === "resolved" ? "resolved " : "since "}
+          {severity}, by the rule {rule}, {state === "resolved" ? "resolved " : "began "}
           <time dateTime={since} title={formatFull(since)}>
             {formatAgo(Date.parse(since), now)}
           </time>

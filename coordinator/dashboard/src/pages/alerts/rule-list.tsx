@@ -37,7 +37,7 @@ const COLUMNS: readonly Column<AlertRuleView>[] = [
 export function RuleList(): ReactNode {
   const query = useQuery(useDashboard().queries.alertRules());
   return (
-    <section className="card" aria-labelledby="rules-title">
+    <section className="card stack" aria-labelledby="rules-title">
       <div className="card-head">
         <h2 id="rules-title">What is looked at</h2>
       </div>

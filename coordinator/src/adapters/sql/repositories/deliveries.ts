@@ -16,7 +16,7 @@ export function deliveryRepository(db: Db): DeliveryRepository {
           .executeTakeFirstOrThrow();
         return { ...delivery, sequence };
       }),
-    async update({ id, sequence: _, notification, ...changes }) {
+    async update({ id, notification, ...changes }) {
       const { numUpdatedRows } = await db
         .updateTable("deliveries")
         .set({ ...changes, notification: JSON.stringify(notification) })

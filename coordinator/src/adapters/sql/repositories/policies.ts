@@ -77,11 +77,16 @@ function toPolicy({ policy, changedAt }: Selectable<PoliciesTable>): PolicyRecor
   return { policy: fromJson(policy), changedAt };
 }
 
-function toDecision({
-  id: _,
-  object,
-  evidence,
-  ...rest
-}: Selectable<PolicyDecisionsTable>): PolicyDecisionRecord {
-  return { ...rest, object: fromJson(object), evidence: fromJson(evidence) };
+function toDecision(row: Selectable<PolicyDecisionsTable>): PolicyDecisionRecord {
+  const { policy, key, outcome, object, evidence, reason, rounds, at } = row;
+  return {
+    policy,
+    key,
+    outcome,
+    object: fromJson(object),
+    evidence: fromJson(evidence),
+    reason,
+    rounds,
+    at,
+  };
 }
