@@ -28,7 +28,6 @@ const TAGS = [
     name: "certificate log",
     description: "Every device certificate, in a log that can be checked (RFC 9162)",
   },
-  { name: "access", description: "Signing in; accounts, sessions and tokens of operators" },
   {
     name: "alerts",
     description: "What operators are told of: rules, alerts, silences, and by which channels",
