@@ -15,6 +15,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { namedByPath } from "../http/named-by-path.ts";
 import type { Alerts } from "./alerts.ts";
 
 const tags = ["alerts"];
@@ -141,7 +142,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         tags,
         security,
         params: ofRule,
-        body: AlertRule,
+        body: namedByPath(AlertRule),
         response: { 200: AlertRuleView },
       },
       validatorCompiler: () => () => true,

@@ -10,6 +10,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { namedByPath } from "../http/named-by-path.ts";
 import type { Notifier } from "./notifier.ts";
 
 const tags = ["alerts"];
@@ -59,7 +60,7 @@ export function registerNotifyRoutes(app: App, notifier: Notifier): void {
         tags,
         security,
         params,
-        body: NotificationChannel,
+        body: namedByPath(NotificationChannel),
         response: { 200: NotificationChannelView },
       },
       validatorCompiler: () => () => true,

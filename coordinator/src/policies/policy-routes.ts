@@ -9,6 +9,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { namedByPath } from "../http/named-by-path.ts";
 import type { Policies } from "./policies.ts";
 
 const tags = ["policies"];
@@ -44,7 +45,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
         tags,
         security,
         params,
-        body: Policy,
+        body: namedByPath(Policy),
         response: { 200: PolicyView },
       },
       validatorCompiler: () => () => true,

@@ -1,5 +1,11 @@
 import { failure, sha256, type Clock } from "@tributary/core";
-import type { AuditActor, KeyRoleView, NewAuditRecord, PublicKeyBody } from "@tributary/protocol";
+import {
+  invalidDocument,
+  type AuditActor,
+  type KeyRoleView,
+  type NewAuditRecord,
+  type PublicKeyBody,
+} from "@tributary/protocol";
 import { keyIdOf, mergeSignatures, type TufPublicKey } from "@tributary/tuf";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import { keysGiven } from "../audit/records.ts";
@@ -110,6 +116,7 @@ export function createRoleKeys(options: RoleKeysOptions): RoleKeys {
       inTurn(async () => {
         const draft = await draftOf(role);
         const state = await current();
+        await requireMetadata(role, file);
         if (!sameFile(draft.bytes, file)) {
           const version = await versionOf(role, file);
           const expected = await versionOf(role, draft.bytes);
@@ -128,6 +135,15 @@ export function createRoleKeys(options: RoleKeysOptions): RoleKeys {
         return await viewOf(role);
       }),
   };
+}
+
+/** @throws `protocol/invalid-document` where a file is no metadata of the role */
+async function requireMetadata(role: string, file: Uint8Array): Promise<void> {
+  try {
+    await versionOf(role, file);
+  } catch {
+    throw invalidDocument("signed draft", "/file", `is no metadata of ${role}`);
+  }
 }
 
 /** Not only the same content: also number and expiry, which the signatures cover. */

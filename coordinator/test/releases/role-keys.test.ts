@@ -283,6 +283,10 @@ describe("keys elsewhere", () => {
     expect(await codeOf(releases.keys.draft("nobody"))).toBe("coordinator/unknown-role");
     await releases.keys.set("digits", { keys: [mine.key] });
     expect(await codeOf(signElsewhere("digits", stranger))).toBe("coordinator/signature-invalid");
+    for (const nothing of ["no file", "{}", '{"signed":{},"signatures":[]}'])
+      expect(await codeOf(releases.keys.sign("digits", new TextEncoder().encode(nothing)))).toBe(
+        "protocol/invalid-document",
+      );
     const { bytes } = await releases.keys.draft("digits");
     const signed = await addSignatures(bytes, [mine]);
     const broken = new TextEncoder().encode(

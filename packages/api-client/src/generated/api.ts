@@ -1887,60 +1887,6 @@ export interface components {
             alerts: components["schemas"]["AlertView"][];
             counts: components["schemas"]["AlertCounts"];
         };
-        AlertRuleInput: {
-            /**
-             * @description Of this document's form
-             * @default 1
-             * @constant
-             */
-            formatVersion?: 1;
-            name: string;
-            /**
-             * @description What it looks at
-             * @enum {string}
-             */
-            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
-            /**
-             * @description false: it looks at nothing, and its alerts end
-             * @default true
-             */
-            enabled?: boolean;
-            /**
-             * @default warning
-             * @enum {string}
-             */
-            severity?: "info" | "warning" | "critical";
-            /**
-             * @description What it means depends on the kind; null: the kind's own
-             * @default null
-             */
-            threshold?: number | null;
-            /**
-             * @description So long it has to hold before the alert fires: it is pending meanwhile
-             * @default 0
-             */
-            forMs?: number;
-            /**
-             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
-             * @default 14400000
-             */
-            repeatMs?: number;
-            /**
-             * @description Only of these models; none: of all
-             * @default []
-             */
-            models?: string[];
-            /**
-             * @description Only of these tasks; none: of all
-             * @default []
-             */
-            tasks?: string[];
-            /**
-             * @description What whoever is woken should do; left empty: what the kind advises
-             * @default
-             */
-            advice?: string;
-        };
         AlertRuleList: {
             rules: components["schemas"]["AlertRuleView"][];
         };
@@ -3292,34 +3238,6 @@ export interface components {
             /** @description Why */
             comment: string;
         };
-        NotificationChannelInput: {
-            /**
-             * @description Of this document's form
-             * @default 1
-             * @constant
-             */
-            formatVersion?: 1;
-            name: string;
-            /** @default true */
-            enabled?: boolean;
-            /**
-             * @description Alerts of less are not told here
-             * @default warning
-             * @enum {string}
-             */
-            minimumSeverity?: "info" | "warning" | "critical";
-            /**
-             * @description Only of these rules; none: of all
-             * @default []
-             */
-            rules?: string[];
-            /**
-             * @description Whether it is told when alerts have resolved
-             * @default true
-             */
-            resolved?: boolean;
-            target: components["schemas"]["NotificationTargetInput"];
-        };
         NotificationChannelList: {
             channels: components["schemas"]["NotificationChannelView"][];
         };
@@ -3487,94 +3405,6 @@ export interface components {
             rounds: number;
             evidence: {
                 [key: string]: string | number | boolean | null;
-            };
-        };
-        PolicyInput: {
-            /**
-             * @description Of this document's form
-             * @default 1
-             * @constant
-             */
-            formatVersion?: 1;
-            name: string;
-            /**
-             * @description false: it decides nothing
-             * @default true
-             */
-            enabled?: boolean;
-            /**
-             * @description It says what it would have done, and does nothing
-             * @default false
-             */
-            dryRun?: boolean;
-            /**
-             * @description At least so long from one decision to the next
-             * @default 86400000
-             */
-            cooldownMs?: number;
-            /** @default {} */
-            budget?: {
-                /**
-                 * @description At most so many in the period; null: no bound
-                 * @default 7
-                 */
-                decisions?: number | null;
-                /**
-                 * @description train-on-drift: at most so many rounds in the period; null: no bound
-                 * @default null
-                 */
-                rounds?: number | null;
-                /** @default 604800000 */
-                periodMs?: number;
-            };
-            does: {
-                /** @constant */
-                kind: "train-on-drift";
-                telemetryTask: string;
-                /** @description A task that is prepared: paused, or done with its rounds */
-                task: string;
-                /**
-                 * @description So far a distribution lies from its reference, and further than chance
-                 * @default 0.2
-                 */
-                psi?: number;
-                /**
-                 * @description In so many measurements in a row
-                 * @default 2
-                 */
-                measurements?: number;
-                /**
-                 * @description That it is given
-                 * @default 50
-                 */
-                rounds?: number;
-            } | {
-                /** @constant */
-                kind: "promote";
-                model: string;
-                /**
-                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
-                 * @default rollout
-                 * @enum {string}
-                 */
-                by?: "rollout" | "release" | "alias";
-                /**
-                 * @description Whose version is the champion
-                 * @default stable
-                 */
-                channel?: string;
-                /**
-                 * @description by alias: the name that moves
-                 * @default null
-                 */
-                alias?: string | null;
-                /**
-                 * @description by rollout: its document without arms and channel; what is left out is as by default
-                 * @default {}
-                 */
-                rollout?: {
-                    [key: string]: unknown;
-                };
             };
         };
         PolicyList: {
@@ -11820,7 +11650,60 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AlertRuleInput"];
+                "application/json": {
+                    /**
+                     * @description Of this document's form
+                     * @default 1
+                     * @constant
+                     */
+                    formatVersion?: 1;
+                    name?: string;
+                    /**
+                     * @description What it looks at
+                     * @enum {string}
+                     */
+                    kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                    /**
+                     * @description false: it looks at nothing, and its alerts end
+                     * @default true
+                     */
+                    enabled?: boolean;
+                    /**
+                     * @default warning
+                     * @enum {string}
+                     */
+                    severity?: "info" | "warning" | "critical";
+                    /**
+                     * @description What it means depends on the kind; null: the kind's own
+                     * @default null
+                     */
+                    threshold?: number | null;
+                    /**
+                     * @description So long it has to hold before the alert fires: it is pending meanwhile
+                     * @default 0
+                     */
+                    forMs?: number;
+                    /**
+                     * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+                     * @default 14400000
+                     */
+                    repeatMs?: number;
+                    /**
+                     * @description Only of these models; none: of all
+                     * @default []
+                     */
+                    models?: string[];
+                    /**
+                     * @description Only of these tasks; none: of all
+                     * @default []
+                     */
+                    tasks?: string[];
+                    /**
+                     * @description What whoever is woken should do; left empty: what the kind advises
+                     * @default
+                     */
+                    advice?: string;
+                };
             };
         };
         responses: {
@@ -12107,7 +11990,94 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PolicyInput"];
+                "application/json": {
+                    /**
+                     * @description Of this document's form
+                     * @default 1
+                     * @constant
+                     */
+                    formatVersion?: 1;
+                    name?: string;
+                    /**
+                     * @description false: it decides nothing
+                     * @default true
+                     */
+                    enabled?: boolean;
+                    /**
+                     * @description It says what it would have done, and does nothing
+                     * @default false
+                     */
+                    dryRun?: boolean;
+                    /**
+                     * @description At least so long from one decision to the next
+                     * @default 86400000
+                     */
+                    cooldownMs?: number;
+                    /** @default {} */
+                    budget?: {
+                        /**
+                         * @description At most so many in the period; null: no bound
+                         * @default 7
+                         */
+                        decisions?: number | null;
+                        /**
+                         * @description train-on-drift: at most so many rounds in the period; null: no bound
+                         * @default null
+                         */
+                        rounds?: number | null;
+                        /** @default 604800000 */
+                        periodMs?: number;
+                    };
+                    does: {
+                        /** @constant */
+                        kind: "train-on-drift";
+                        telemetryTask: string;
+                        /** @description A task that is prepared: paused, or done with its rounds */
+                        task: string;
+                        /**
+                         * @description So far a distribution lies from its reference, and further than chance
+                         * @default 0.2
+                         */
+                        psi?: number;
+                        /**
+                         * @description In so many measurements in a row
+                         * @default 2
+                         */
+                        measurements?: number;
+                        /**
+                         * @description That it is given
+                         * @default 50
+                         */
+                        rounds?: number;
+                    } | {
+                        /** @constant */
+                        kind: "promote";
+                        model: string;
+                        /**
+                         * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                         * @default rollout
+                         * @enum {string}
+                         */
+                        by?: "rollout" | "release" | "alias";
+                        /**
+                         * @description Whose version is the champion
+                         * @default stable
+                         */
+                        channel?: string;
+                        /**
+                         * @description by alias: the name that moves
+                         * @default null
+                         */
+                        alias?: string | null;
+                        /**
+                         * @description by rollout: its document without arms and channel; what is left out is as by default
+                         * @default {}
+                         */
+                        rollout?: {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
             };
         };
         responses: {
@@ -12460,7 +12430,34 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NotificationChannelInput"];
+                "application/json": {
+                    /**
+                     * @description Of this document's form
+                     * @default 1
+                     * @constant
+                     */
+                    formatVersion?: 1;
+                    name?: string;
+                    /** @default true */
+                    enabled?: boolean;
+                    /**
+                     * @description Alerts of less are not told here
+                     * @default warning
+                     * @enum {string}
+                     */
+                    minimumSeverity?: "info" | "warning" | "critical";
+                    /**
+                     * @description Only of these rules; none: of all
+                     * @default []
+                     */
+                    rules?: string[];
+                    /**
+                     * @description Whether it is told when alerts have resolved
+                     * @default true
+                     */
+                    resolved?: boolean;
+                    target: components["schemas"]["NotificationTargetInput"];
+                };
             };
         };
         responses: {
