@@ -136,6 +136,7 @@ describe("suggestions for a query", () => {
     ["accuracy > 0.9 and p", ["phase", "private", "parameter."]],
     ["parameter.learningRate ", [">", ">=", "<", "<=", "=", "in ("]],
     ["accuracy > ", []],
+    ["accuracy > 0.9", []],
   ])("%j", (query, expected) => {
     expect(texts(query)).toEqual(expected);
   });
