@@ -78,6 +78,8 @@ export interface CoordinatorConfig {
    * @defaultValue true
    */
   readonly keepAggregates?: boolean;
+  /** Where alerts may be told. By default nowhere. */
+  readonly notify?: NotifyConfig;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   /** One JSON object a line, or lines for people; both go to standard error. @defaultValue "json" */
@@ -102,6 +104,17 @@ export interface CoordinatorConfig {
 
 /** Files with a certificate and those between it and a root, and with its key, both PEM; or a certificate for trials. */
 export type TlsConfig = { readonly certFile: string; readonly keyFile: string } | "self-signed";
+/** Where notifications may go, and what their channels may read. */
+export interface NotifyConfig {
+  /** Hosts that webhooks and mail may go to: `hooks.slack.com`, `*.example.org`, `smtp.example.org:587`; `*` is every host. @defaultValue none */
+  readonly allowHosts?: readonly string[];
+  /** Whether such a host may be on loopback or in a private network. @defaultValue false */
+  readonly allowPrivate?: boolean;
+  /** Folder whose files channels may name as their secrets. @defaultValue none */
+  readonly secretsFolder?: string;
+  /** Certificates (PEM) that these hosts are believed by beside the usual ones: of an authority of one's own. */
+  readonly ca?: string;
+}
 
 /** An issuer outside the coordinator. */
 export interface IssuerConfig {
@@ -193,6 +206,10 @@ export interface ResolvedConfig {
   readonly anonymous: AnonymousAccess;
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
+  readonly notify: Required<Pick<NotifyConfig, "allowHosts" | "allowPrivate">> & {
+    readonly secretsFolder: string | null;
+    readonly ca: string | undefined;
+  };
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly tensorboardDir: string | undefined;
@@ -247,6 +264,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     anonymous,
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
+    notify: checkNotify(config.notify ?? {}),
     logLevel,
     logFormat,
     tensorboardDir: config.tensorboardDir === undefined ? undefined : resolve(config.tensorboardDir),
@@ -350,4 +368,21 @@ function checkCounts<Counts extends CoordinatorLimits | RateLimits>(field: strin
     if (!Number.isSafeInteger(value) || value < 1)
       throw invalid(`${field}.${name}`, "an integer of at least 1", value);
   return Object.freeze(counts);
+}
+
+function checkNotify({
+  allowHosts = [],
+  allowPrivate = false,
+  secretsFolder,
+  ca,
+}: NotifyConfig): ResolvedConfig["notify"] {
+  const wrong = allowHosts.find((host) => !/^(\*|(\*\.)?[A-Za-z0-9.:-]{1,253})$/.test(host));
+  if (wrong !== undefined)
+    throw invalid("notify.allowHosts", "host names (hooks.slack.com, *.example.org, *)", wrong);
+  return {
+    allowHosts,
+    allowPrivate,
+    secretsFolder: secretsFolder === undefined ? null : resolve(secretsFolder),
+    ca,
+  };
 }

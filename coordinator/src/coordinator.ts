@@ -5,6 +5,11 @@ import { createAccessRoom } from "./access/access-room.ts";
 import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { registerAlertRoutes } from "./alerts/alert-routes.ts";
+import { createAlerts } from "./alerts/alerts.ts";
+import { createBusyMeter } from "./alerts/busy-meter.ts";
+import { createRecentPush } from "./alerts/recent-push.ts";
+import { spaceOf } from "./alerts/space.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
@@ -49,6 +54,10 @@ import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createNotifier } from "./notify/notifier.ts";
+import { registerNotifyRoutes } from "./notify/notify-routes.ts";
+import { createPolicies } from "./policies/policies.ts";
+import { registerPolicyRoutes } from "./policies/policy-routes.ts";
 import { openLog } from "./observability/logging/coordinator-log.ts";
 import { registerHttpTracing } from "./observability/tracing/http-tracing.ts";
 import { activeTraceFields, openTracing } from "./observability/tracing/tracing.ts";
@@ -69,7 +78,17 @@ import { openServerTls } from "./tls/server-tls.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200, tracing: 150, runs: 100 } as const;
+const CLOSE_MS = {
+  rounds: 600,
+  rollouts: 200,
+  policies: 100,
+  alerts: 100,
+  notifier: 100,
+  gateway: 400,
+  http: 150,
+  tracing: 150,
+  runs: 100,
+} as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -218,6 +237,7 @@ async function start(
   const fleet = createFleet({ env, store, connected: () => gateway.connected() });
   opened.defer(() => fleet.close());
   const push = createPushLatency();
+  const recentPush = createRecentPush();
   const versionRefusals = createVersionRefusals();
   const gateway: DeviceGateway = createGateway({
     ...context,
@@ -238,6 +258,7 @@ async function start(
       running({ device }, { model, version, appliedAfterMs }) {
         fleet.runs(device, { model, version });
         push.record(appliedAfterMs);
+        recentPush.record(clock.now(), appliedAfterMs);
         prometheus.pushed(appliedAfterMs);
       },
       refusedVersion({ device }, { model, version, code }) {
@@ -260,6 +281,33 @@ async function start(
     accessRefusals: guard.refusals,
   });
   opened.defer(() => prometheus.close());
+  const notifier = createNotifier({
+    env,
+    store,
+    name: config.name,
+    url: () => config.publicUrl ?? null,
+    sending: {
+      rules: config.notify,
+      secrets: { folder: config.notify.secretsFolder, environment: process.env },
+      ca: config.notify.ca,
+    },
+  });
+  const alerts = createAlerts({
+    env,
+    store,
+    bus,
+    notifier,
+    readBusy: createBusyMeter(),
+    signals: {
+      blobs,
+      space: () => spaceOf(config.dataDir),
+      devices,
+      refusedVersions: () => versionRefusals.view(),
+      push: (now) => recentPush.view(now),
+      storageProblem: () => health.problem,
+    },
+  });
+  const policies = createPolicies({ env, store, blobs, bus, registry, rollouts });
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
@@ -337,6 +385,9 @@ async function start(
     connectedCount: () => gateway.counts().connected,
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
+  registerAlertRoutes(app, alerts);
+  registerPolicyRoutes(app, policies);
+  registerNotifyRoutes(app, notifier);
   registerRegistryRoutes(app, {
     config,
     store,
@@ -352,11 +403,17 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "policies", () => policies.close()));
+  opened.defer(() => closeInTime(env, "notifier", () => notifier.close()));
+  opened.defer(() => closeInTime(env, "alerts", () => alerts.close()));
   opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
   await rollouts.begin();
+  notifier.begin();
+  await alerts.begin();
+  policies.begin();
   const port = await listen(app, config);
 
   const setupCode = await accessRoom.issueSetupCode();

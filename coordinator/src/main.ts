@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
+import { readFile } from "node:fs/promises";
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -36,6 +37,10 @@ interface Arguments {
   readonly issuerName?: string;
   readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
+  readonly notifyHost: readonly string[];
+  readonly notifyPrivate?: true;
+  readonly notifySecrets?: string;
+  readonly notifyCa?: string;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
   readonly otlpEndpoint?: string;
@@ -139,6 +144,10 @@ const command = new Command("tributary-coordinator")
       tlsCert,
       tlsKey,
       trustedProxy,
+      notifyHost,
+      notifyPrivate,
+      notifySecrets,
+      notifyCa,
       ...rest
     }: Arguments) => {
       if (issuerName !== undefined && issuerKey === undefined) {
@@ -151,6 +160,12 @@ const command = new Command("tributary-coordinator")
         ...rest,
         allowOrigins: allowOrigin,
         allowHosts: allowHost,
+        notify: {
+          allowHosts: notifyHost,
+          allowPrivate: notifyPrivate === true,
+          ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
+          ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
+        },
         ...runsOf(tensorboard),
         ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
         trustedProxies: trustedProxy,

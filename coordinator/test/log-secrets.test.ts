@@ -20,7 +20,14 @@ afterAll(() => folder.remove());
 test("no token, secret, key, certificate or proof is logged", async () => {
   const dataDir = join(folder.path, "data");
   const { child, listening, ended } = startProcess(
-    ...["--port", "0", "--data-dir", dataDir, "--log-level", "debug", "--open-enrolment", "default"],
+    "--port",
+    "0",
+    "--data-dir",
+    dataDir,
+    "--log-level",
+    "debug",
+    "--open-enrolment",
+    "default",
   );
   const { url } = await listening;
   const operatorToken = (await readFile(join(dataDir, "operator-token"), "utf8")).trim();
@@ -85,7 +92,7 @@ test("no token, secret, key, certificate or proof is logged", async () => {
   child.kill("SIGTERM");
   const { stderr } = await ended;
   // It did log what happened.
-  for (const word of ["device enrolled", "enrolment refused", "identity/invalid-token", "incoming request"])
+  for (const word of ["device enrolled", "enrolment refused", "identity/invalid-token", "request answered"])
     expect(stderr).toContain(word);
   const found = [...secrets].filter(([, secret]) => stderr.includes(secret)).map(([name]) => name);
   expect(found).toEqual([]);

@@ -32,9 +32,9 @@ const QUICK: Size = { devices: 8, viewers: 3, comeAndGo: 1, pairs: 2, hidden: 4 
 const dashboard: Benchmark = {
   name: "dashboard",
   summary: "What 50 viewers of the dashboard cost rounds of 500 devices: processor time of the coordinator.",
-  usage: "[--quick]",
+  usage: "[--quick] [--pairs N]",
   async run(context) {
-    const size = context.args.includes("--quick") ? QUICK : FULL;
+    const size = sizeOf(context.args);
     const { cpu, wall, perRound } = await measure(size, context);
     const ratio = pairedRatio(cpu);
     const wallRatio = pairedRatio(wall);
@@ -76,13 +76,23 @@ const dashboard: Benchmark = {
       results: { size, cpuMs: cpu, wallMs: wall, viewers: perRound },
       figures,
       verdicts:
-        size === QUICK
+        size.devices < FULL.devices
           ? []
           : [`${met} roundSlowdownRatio ${ratio.median.toFixed(3)} (${interval} with 95 %; at most 1.05)`],
     };
   },
 };
 export default dashboard;
+
+function sizeOf(args: readonly string[]): Size {
+  const size = args.includes("--quick") ? QUICK : FULL;
+  const at = args.indexOf("--pairs");
+  if (at < 0) return size;
+  const pairs = Number(args[at + 1]);
+  if (!Number.isInteger(pairs) || pairs < 1)
+    throw new RangeError(`--pairs: expected a whole number from 1, got ${args[at + 1]}`);
+  return { ...size, pairs };
+}
 
 interface Measured {
   readonly cpu: readonly Pair[];

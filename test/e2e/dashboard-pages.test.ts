@@ -86,6 +86,9 @@ beforeAll(async () => {
       secureAggregation: { mode: "off" },
     }),
   );
+  // There is no disk so empty.
+  await api.setAlertRule({ name: "space", kind: "disk-almost-full", threshold: 1, severity: "critical" });
+  await api.setPolicy({ name: "challenger", dryRun: true, does: { kind: "promote", model: "digits" } });
   await see.poll(async () => (await api.rounds("learn-letters")).length).toBe(1);
   await api.setTaskState("learn-letters", { state: "paused" });
   giveLongHistory(dataDir, "learn-letters", HISTORY);
@@ -132,7 +135,9 @@ describe("every page, at a desktop's and a phone's size, in light and in dark", 
       const name = address === "/" ? "overview" : address.slice(1).replaceAll("/", "-");
       for (const [size, viewport] of Object.entries(SIZES)) {
         await page.setViewportSize(viewport);
-        expect(await sideways(page), `${address} is wider than a ${size}`).toBeLessThanOrEqual(0);
+        await see
+          .poll(() => sideways(page), { message: `${address} is wider than a ${size}` })
+          .toBeLessThanOrEqual(0);
         for (const colorScheme of ["dark", "light"] as const) {
           await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
           // Only colours differ in the dark.

@@ -92,9 +92,9 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await page.getByRole("link", { name: "Audit log" }).click();
   const records = page.getByTestId("audit-row");
   await see(records.first()).toHaveAttribute("data-action", "model.release");
-  await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
+  await see(records.first()).toContainText("digits, version 2, channel stable by token");
   await api.setTaskState("digits", { state: "paused" });
-  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by an operator");
+  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by token");
   await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/);
 
   // A rollout's buttons say what they do, and ask.

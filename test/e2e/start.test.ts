@@ -184,7 +184,7 @@ describe("tributary start says in one line", () => {
       1,
       () => `demo: port ${takenPort} on 127.0.0.1`,
     ],
-    ["that there is no data set", () => ["--dataset", "/nowhere"], 1, () => "/nowhere"],
+    ["that there is no data set", () => ["--dataset", "/nowhere"], 5, () => "/nowhere"],
     ["that a data set is not one", () => ["--dataset", folder.path], 1, () => "train-images-idx3-ubyte"],
   ])("%s", async (_, args, code, words) => {
     const dataDir = join(folder.path, "refused");

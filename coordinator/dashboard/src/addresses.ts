@@ -8,6 +8,7 @@ export const MODELS = "/models";
 export const ROLLOUTS = "/rollouts";
 export const FLEET = "/fleet";
 export const AUDIT = "/audit";
+export const ALERTS = "/alerts";
 export const SEARCH = "/search";
 export const COMPARE = "/compare";
 export const NEW_TASK = "/tasks/new";

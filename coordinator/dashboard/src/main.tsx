@@ -26,15 +26,16 @@ import { Frame } from "./shell/frame.tsx";
 showTheme();
 moveFromHash();
 const baseUrl = new URL("/", location.href).href;
-const session = createSession(baseUrl);
+// At the same address, from the beginning.
+const session = createSession(baseUrl, () => location.reload());
+void session.refresh();
 
 /** What the page reads, and how it stays fresh: begun when it is known who looks, and with another person anew. */
 const start = once((): { readonly dashboard: Dashboard; readonly client: QueryClient } => {
   const log = createEventLog();
   const client = createQueryClient((error) => {
     // The session may have ended meanwhile.
-    if (TributaryError.is(error) && error.code === "identity/not-authorized")
-      session.refresh().catch(() => undefined);
+    if (TributaryError.is(error) && error.code === "identity/not-authorized") void session.refresh();
   });
   const queries = createQueries(createApiClient({ baseUrl }), log);
   const operator = createOperator(baseUrl, session);

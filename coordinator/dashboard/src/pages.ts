@@ -1,4 +1,5 @@
 import {
+  ALERTS,
   AUDIT,
   COMPARE,
   DRIFT,
@@ -15,6 +16,7 @@ import { lazyPage, type PageEntry } from "./page-entry.ts";
 import {
   AddIcon,
   AuditIcon,
+  BellIcon,
   CompareIcon,
   DriftIcon,
   FleetIcon,
@@ -34,6 +36,13 @@ export const PAGES: readonly PageEntry[] = [
     nav: { group: "Watch", icon: OverviewIcon, key: "o" },
     requires: "view",
     page: lazyPage(async () => (await import("./pages/overview/overview-page.tsx")).OverviewPage),
+  },
+  {
+    path: ALERTS,
+    title: () => "Alerts",
+    nav: { group: "Watch", icon: BellIcon, key: "l" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/alerts/alerts-page.tsx")).AlertsPage),
   },
   {
     path: TASKS,

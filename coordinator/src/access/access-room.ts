@@ -11,7 +11,7 @@ import { modelLookups } from "./model-lookups.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
 import { createOperators } from "./operators.ts";
 import { createPasswords, type ScryptCost } from "./passwords.ts";
-import { ownCookie } from "./session-cookie.ts";
+import { ownCookie, SESSION_COOKIE } from "./session-cookie.ts";
 import { registerSessionRoutes } from "./session-routes.ts";
 import { createSessions } from "./sessions.ts";
 import { createSetupLink } from "./setup-link.ts";
@@ -43,7 +43,7 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
   const secure = config.tls !== undefined || config.publicUrl?.startsWith("https:") === true;
 
   const sessions = createSessions({ store, clock, random, idleMs, lifetimeMs });
-  const cookie = ownCookie("tributary-session", { secure });
+  const cookie = ownCookie(SESSION_COOKIE, { secure });
   const tokens = createApiTokens({ store, clock, random });
   const setup = createSetupLink({ store, clock, random });
   const passwords = createPasswords(random, options.passwordCost);

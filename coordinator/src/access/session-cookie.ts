@@ -1,5 +1,8 @@
 import { parseCookie, stringifySetCookie, type SetCookie } from "cookie";
 
+/** Of a browser that signed in. */
+export const SESSION_COOKIE = "tributary-session";
+
 /** Under TLS no other host and no other path can set it, and it never goes over plain HTTP. */
 export interface CookieOptions {
   /** Whether browsers reach the coordinator over https. */

@@ -99,7 +99,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
   app.post(
     "/v1/session",
     {
-      config: open,
+      config: { ...open, problems: [401] },
       bodyLimit: 8_192,
       schema: {
         summary: "Sign in: a cookie comes with the answer",
@@ -130,7 +130,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
   app.post(
     "/v1/setup",
     {
-      config: open,
+      config: { ...open, problems: [401] },
       bodyLimit: 8_192,
       schema: {
         summary: "Make the first admin, with the code of the link that the first start printed",

@@ -42,6 +42,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
   app.post(
     "/v1/tasks/estimate",
     {
+      config: { problems: [404] },
       // The task is checked as above; the rest below, where its defaults are filled in.
       schema: {
         summary: "Simulate a task's rounds before it starts: what it would take and cost",

@@ -28,6 +28,7 @@ import { registerPreconditions } from "./preconditions.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
+import { createValidatorCompiler } from "./validators.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
@@ -102,8 +103,6 @@ export async function createApp(options: AppOptions): Promise<{
     http: serverLimits,
     // The types of Fastify have a server either of one kind or the other; to everyone here it is a server.
     ...(tls && ({ https: { ...tls.pair, ...TLS_OPTIONS, ...serverLimits } } as object)),
-    // A field that nobody knows is refused, not left out unsaid.
-    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     forceCloseConnections: true,
     // No header of a client is believed about who it is, but of proxies that are named.
@@ -116,6 +115,7 @@ export async function createApp(options: AppOptions): Promise<{
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.setValidatorCompiler(createValidatorCompiler());
   const routes: ServedRoute[] = [];
   app.addHook("onRoute", (route) => {
     for (const method of [route.method].flat())

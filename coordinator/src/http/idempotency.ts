@@ -106,7 +106,7 @@ async function replay(
 }
 
 /** Of the key and who sent it: nobody meets another's answers. */
-function requestId(key: string, { headers }: FastifyRequest): string {
+function requestId(key: string, { principal }: FastifyRequest): string {
   if (key.length > IDEMPOTENCY_LIMITS.maxKeyCharacters || !/^[\x21-\x7e]+$/.test(key))
     throw failure("http/bad-request", "http: an idempotency key is 1 to 128 visible ASCII characters", {
       detail: {
@@ -116,7 +116,7 @@ function requestId(key: string, { headers }: FastifyRequest): string {
       },
     });
   const hash = createHash("sha256");
-  for (const part of [key, headers.authorization ?? "", headers.cookie ?? ""])
+  for (const part of [key, principal?.kind ?? "", principal?.account ?? principal?.name ?? ""])
     hash.update(`${part.length}:${part}`);
   return hash.digest("hex");
 }

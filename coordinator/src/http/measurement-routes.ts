@@ -2,15 +2,13 @@ import {
   DriftHistory,
   DriftHistoryQuery,
   MeasurementList,
-  parseMeasurementPlan,
   MeasurementListQuery,
   TaskNameSchema,
 } from "@tributary/protocol";
 import Type from "typebox";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
-import type { DriftReference } from "../registry/drift-view.ts";
+import { driftReference } from "../registry/drift-reference.ts";
 import type { Registry } from "../registry/registry.ts";
 import { driftHistory } from "../registry/drift-history.ts";
 import { measurementView } from "../registry/measurement-view.ts";
@@ -68,16 +66,4 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
       return driftHistory(told, measured, reference);
     },
   );
-}
-
-async function driftReference(
-  { store, blobs }: MeasurementRouteOptions,
-  { name, spec, plan }: TaskRecord,
-): Promise<DriftReference> {
-  if (spec.kind !== "telemetry") return { dataset: undefined, first: undefined };
-  const document = parseMeasurementPlan(await blobs.bytes(plan.digest));
-  return {
-    dataset: document.kind === "telemetry" ? document.reference : undefined,
-    first: await store.measurements.first(name),
-  };
 }

@@ -9,9 +9,9 @@ export type TrustProxy = (address: string, hop: number) => boolean;
 export interface Peers {
   readonly trusts: TrustProxy;
   /** The address of the client: what trusted proxies say in `X-Forwarded-For`, else the socket's. */
-  addressOf(request: IncomingMessage): string;
+  readonly addressOf: (request: IncomingMessage) => string;
   /** Whether the client's connection has TLS: the server's own, or by `X-Forwarded-Proto` of a trusted proxy. */
-  isSecure(request: IncomingMessage): boolean;
+  readonly isSecure: (request: IncomingMessage) => boolean;
 }
 
 /** @param trustedProxies - addresses and blocks of them (CIDR); headers of anyone else say nothing */

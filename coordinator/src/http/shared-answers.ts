@@ -18,7 +18,6 @@ const SHARED = new Set([
   "/v1/tasks/:task/rounds",
   "/v1/tasks/:task/activity",
   "/v1/tasks/:task/buffer",
-  "/v1/tasks/:task/suspicions",
   "/v1/tasks/:task/measurements",
 ]);
 /** Changes of which no event tells are seen this much later at most. */
@@ -41,7 +40,7 @@ export interface SharedAnswers {
 }
 
 /**
- * Answers that are asked for at the same time, by the same operator, are made once: read, written as JSON and tagged. One is given up as soon
+ * Answers that are asked for at the same time, by operators who may see the same, are made once: read, written as JSON and tagged. One is given up as soon
  * as anything changes, so nobody who was told of a change reads what was before it. Who may ask was decided before.
  */
 export function createSharedAnswers(): SharedAnswers {
@@ -99,10 +98,12 @@ export function createSharedAnswers(): SharedAnswers {
   };
 }
 
-/** Of what is asked for, and as whom: two who may see different things never share an answer. */
-function keyOf({ url, headers }: FastifyRequest): string {
+/** Of what is asked for, and what whoever asks may see: two who may see different things never share an answer. */
+function keyOf({ url, headers, principal }: FastifyRequest): string {
   const { authorization = "", cookie = "", accept = "" } = headers;
-  return JSON.stringify([url, authorization, cookie, accept]);
+  // Of somebody who is nobody known, what they sent stands for what they may see.
+  const who = principal ? [principal.kind, principal.grants] : [authorization, cookie];
+  return JSON.stringify([url, accept, who]);
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, answer: string, tag: string): FastifyReply {

@@ -1,6 +1,6 @@
-import { statfs } from "node:fs/promises";
 import type { DevicesView, RefusedVersionView } from "@tributary/protocol";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { spaceOf } from "../alerts/space.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { expiryOf } from "../releases/role-files.ts";
 import type { StorageProblem } from "../storage-health.ts";
@@ -121,9 +121,9 @@ export function registerStateMetrics(registry: Registry, sources: StateSources):
     labelNames: ["kind"],
     registers,
     async collect() {
-      const { bavail, blocks, bsize } = await statfs(sources.dataDir);
-      this.set({ kind: "free" }, bavail * bsize);
-      this.set({ kind: "total" }, blocks * bsize);
+      const { free, total } = await spaceOf(sources.dataDir);
+      this.set({ kind: "free" }, free);
+      this.set({ kind: "total" }, total);
     },
   });
   new Gauge({

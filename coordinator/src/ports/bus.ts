@@ -17,6 +17,7 @@ export interface BusTopics {
           | "suspicion"
           | "channel"
           | "alias"
+          | "alert"
           | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;

@@ -8,6 +8,7 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type {
+  AlertState,
   AuditAction,
   AuditActor,
   AuditHead,
@@ -24,9 +25,12 @@ import type {
 import type { Query } from "../search/query.ts";
 import type { AccountRepository, ApiTokenRepository, SessionRepository } from "./access-repositories.ts";
 import type {
+  AlertRecord,
+  AlertRuleRecord,
   AliasRecord,
   BufferedCohortRecord,
   ChannelRecord,
+  DeliveryRecord,
   DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
@@ -46,14 +50,18 @@ import type {
   MeasurementRecord,
   ModelRecord,
   NewEvent,
+  NotificationChannelRecord,
   OptimizerRecord,
   ParticipationRecord,
+  PolicyDecisionRecord,
+  PolicyRecord,
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
   RolloutRecord,
   RoundRecord,
   SignedMetadata,
+  SilenceRecord,
   SuspicionRecord,
   TargetRecord,
   TaskRecord,
@@ -524,6 +532,103 @@ export interface WithdrawalRepository {
   list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
+/** Rules that operators made or changed. */
+export interface AlertRuleRepository {
+  /** By name. */
+  list(): Promise<AlertRuleRecord[]>;
+  get(name: string): Promise<AlertRuleRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: AlertRuleRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface AlertRepository {
+  /** @throws `store/conflict` when one of the same fingerprint has not resolved */
+  insert(alert: Omit<AlertRecord, "id">): Promise<AlertRecord>;
+  /** Replaces the row of the same id. @throws `store/not-found` */
+  update(alert: AlertRecord): Promise<void>;
+  /** One that never fired leaves nothing. Those that are not there are no error. */
+  remove(ids: readonly number[]): Promise<void>;
+  get(id: number): Promise<AlertRecord | undefined>;
+  /** Those that have not resolved, of a rule or of all, by id. */
+  open(rule?: string): Promise<AlertRecord[]>;
+  /** Those that have resolved, and of which it was told last that they fire, by id. */
+  untold(): Promise<AlertRecord[]>;
+  /** Newest first; `before` is an id (exclusive). */
+  list(options: {
+    readonly state?: AlertState;
+    readonly rule?: string;
+    readonly limit: number;
+    readonly before?: number;
+  }): Promise<AlertRecord[]>;
+  /** Forgets all but the newest `keep` of those that have resolved and been told. */
+  prune(keep: number): Promise<void>;
+}
+
+export interface SilenceRepository {
+  insert(silence: Omit<SilenceRecord, "id">): Promise<SilenceRecord>;
+  get(id: number): Promise<SilenceRecord | undefined>;
+  /** Those that end later than that, by when they end. */
+  list(options: { readonly endsAfter: number }): Promise<SilenceRecord[]>;
+  /** @throws `store/not-found` */
+  end(id: number, at: number): Promise<void>;
+  /** Forgets those that ended before the time. */
+  prune(endedBefore: number): Promise<void>;
+}
+
+export interface NotificationChannelRepository {
+  /** By name. */
+  list(): Promise<NotificationChannelRecord[]>;
+  get(name: string): Promise<NotificationChannelRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: NotificationChannelRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+/** The queue of what is to be told, and what became of it. */
+export interface DeliveryRepository {
+  /** @throws `store/conflict` when the id is taken */
+  insert(delivery: Omit<DeliveryRecord, "sequence">): Promise<DeliveryRecord>;
+  /** Replaces the row of the same id. @throws `store/not-found` */
+  update(delivery: DeliveryRecord): Promise<void>;
+  /** Queued, of one channel or of all, in the order of their coming. */
+  queued(channel?: string): Promise<DeliveryRecord[]>;
+  /** Of one channel, newest first. */
+  list(channel: string, options: { readonly limit: number }): Promise<DeliveryRecord[]>;
+  /** Forgets all but the newest `keep` of a channel that are not queued. */
+  prune(channel: string, keep: number): Promise<void>;
+}
+
+export interface PolicyRepository {
+  /** By name. */
+  list(): Promise<PolicyRecord[]>;
+  get(name: string): Promise<PolicyRecord | undefined>;
+  /** Adds or replaces. */
+  put(record: PolicyRecord): Promise<void>;
+  /** Its decisions stay. @returns false where there is none */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface PolicyDecisionRepository {
+  /**
+   * Stores a decision, also in the place of one on the same evidence that failed.
+   *
+   * @throws `store/conflict` where one on the same evidence did not fail
+   */
+  put(decision: PolicyDecisionRecord): Promise<void>;
+  get(policy: string, key: string): Promise<PolicyDecisionRecord | undefined>;
+  /** Newest first, of a policy or of all; from a time on. */
+  list(options: {
+    readonly policy?: string;
+    readonly since?: number;
+    readonly limit: number;
+  }): Promise<PolicyDecisionRecord[]>;
+  /** Forgets those of before the time. */
+  prune(before: number): Promise<void>;
+}
+
 /** Requests that must not be done twice. */
 export interface IdempotentRequestRepository {
   /** @throws `store/conflict` where the id is taken */
@@ -592,6 +697,13 @@ export interface MetadataRepositories {
   readonly deviceHealth: DeviceHealthRepository;
   readonly rollouts: RolloutRepository;
   readonly withdrawals: WithdrawalRepository;
+  readonly alertRules: AlertRuleRepository;
+  readonly alerts: AlertRepository;
+  readonly silences: SilenceRepository;
+  readonly notificationChannels: NotificationChannelRepository;
+  readonly deliveries: DeliveryRepository;
+  readonly policies: PolicyRepository;
+  readonly policyDecisions: PolicyDecisionRepository;
   readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;

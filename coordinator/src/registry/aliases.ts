@@ -64,6 +64,7 @@ export async function moveAlias(
   name: string,
   wanted: VersionOrAlias,
   by: AuditActor,
+  also?: (tx: MetadataRepositories, at: number) => Promise<void>,
 ): Promise<AliasRecord> {
   const { store, env } = services;
   const { version } = await versionOf(store, model, wanted);
@@ -79,6 +80,7 @@ export async function moveAlias(
         { detail: { model, alias: name, maxAliases: MAX_ALIASES } },
       );
     await tx.aliases.move(alias);
+    await also?.(tx, alias.movedAt);
     return aliasRecord(by, "alias.move", alias, { before });
   });
   return alias;

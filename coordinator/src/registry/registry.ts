@@ -51,6 +51,9 @@ import { storeVersion } from "./version-artifacts.ts";
 import { forgetStates } from "./version-states.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
+/** Stores what belongs to a change, in its transaction. */
+export type AlsoStored = (tx: MetadataRepositories, at: number) => Promise<void>;
+
 export interface RegistryOptions {
   readonly store: MetadataStore;
   readonly blobs: BlobStore;
@@ -93,8 +96,16 @@ export interface Registry {
   checkTask(document: unknown, options?: CheckTaskOptions): Promise<CheckedTask>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
-  /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
-  changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
+  /**
+   * @param also what is stored with it
+   * @throws `coordinator/unknown-task`, `coordinator/model-busy`
+   */
+  changeTask(
+    name: TaskName,
+    change: TaskStateChange,
+    by?: AuditActor,
+    also?: AlsoStored,
+  ): Promise<TaskRecord>;
   /**
    * Moves a channel to a version; one that is not there yet is made.
    *
@@ -104,7 +115,7 @@ export interface Registry {
   release(
     model: ModelName,
     version: VersionOrAlias,
-    options?: { readonly channel?: string; readonly by?: AuditActor },
+    options?: { readonly channel?: string; readonly by?: AuditActor; readonly also?: AlsoStored },
   ): Promise<VersionRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
   removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
@@ -119,7 +130,13 @@ export interface Registry {
    *
    * @throws as `version`, and `coordinator/too-many-aliases`, `coordinator/alias-fixed`
    */
-  moveAlias(model: ModelName, alias: string, version: VersionOrAlias, by?: AuditActor): Promise<AliasRecord>;
+  moveAlias(
+    model: ModelName,
+    alias: string,
+    version: VersionOrAlias,
+    by?: AuditActor,
+    also?: AlsoStored,
+  ): Promise<AliasRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` */
   removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
   /** Writes on the cards of a model, in the place of what was there. @throws `coordinator/unknown-model` */
@@ -245,7 +262,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    checkTask: (document, more) => checkTask({ store, blobs, strategies }, document, registry.model, more),
+    checkTask: (document, more) =>
+      checkTask({ store, blobs, strategies }, document, (name) => registry.model(name), more),
 
     async createTask(document, by = OPERATOR_BY_PROCESS) {
       const { spec, model, complete } = await registry.checkTask(document);
@@ -292,7 +310,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return task;
     },
 
-    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS) {
+    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS, also) {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
@@ -311,6 +329,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         const changed = { ...task, spec, state, gate, reason, activeSince };
         const at = env.clock.now();
         await tx.audit.append([taskChanged(by, task, changed)], at);
+        await also?.(tx, at);
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
@@ -324,15 +343,18 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    async release(name, wanted, { channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS } = {}) {
+    async release(name, wanted, { channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS, also } = {}) {
       const { version } = await versionOf(store, name, wanted);
-      return releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by });
+      return releaseVersion(
+        { store, blobs, bus, env, releases },
+        { model: name, version, channel, by, also },
+      );
     },
     removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
       removeChannel({ store, bus, env, releases }, { model: name, channel, by }),
     version: (name, wanted) => versionOf(store, name, wanted),
-    moveAlias: (name, alias, version, by = OPERATOR_BY_PROCESS) =>
-      moveAlias({ store, bus, env }, name, alias, version, by),
+    moveAlias: (name, alias, version, by = OPERATOR_BY_PROCESS, also) =>
+      moveAlias({ store, bus, env }, name, alias, version, by, also),
     removeAlias: (name, alias, by = OPERATOR_BY_PROCESS) => removeAlias({ store, bus, env }, name, alias, by),
     resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
       resetHead({ store, bus, env, releases }, name, version, by),

@@ -34,10 +34,11 @@ export async function releaseVersion(
     readonly version: ModelVersion;
     readonly channel: string;
     readonly by: AuditActor;
+    readonly also?: ((tx: MetadataRepositories, at: number) => Promise<void>) | undefined;
   },
 ): Promise<VersionRecord> {
   const { store } = services;
-  const { model: name, version, channel, by } = asked;
+  const { model: name, version, channel, by, also } = asked;
   const model = await requireModel(store, name);
   const record = await store.versions.get(name, version);
   const weights = await store.releases.target(weightsPath(name, version));
@@ -58,11 +59,14 @@ export async function releaseVersion(
       { detail: { model: name, channel, maxChannels: MAX_CHANNELS } },
     );
   const at = services.env.clock.now();
-  return moveChannel(services, { model, channel, version: record, at, by }, async (_, released) => [
-    channel === STABLE_CHANNEL
-      ? versionEvent(released)
-      : channelEvent({ model: name, name: channel, version, at: timestamp(at) }),
-  ]);
+  return moveChannel(services, { model, channel, version: record, at, by }, async (tx, released) => {
+    await also?.(tx, at);
+    return [
+      channel === STABLE_CHANNEL
+        ? versionEvent(released)
+        : channelEvent({ model: name, name: channel, version, at: timestamp(at) }),
+    ];
+  });
 }
 
 /**

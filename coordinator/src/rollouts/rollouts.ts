@@ -51,8 +51,16 @@ export interface RolloutsContext {
 
 /** Versions that reach the devices of a channel in steps, and are taken back where they do worse. */
 export interface Rollouts {
-  /** @throws `protocol/invalid-document`, `coordinator/unknown-model`, and as `prepareRollout` */
-  start(model: ModelName, document: unknown, by: AuditActor): Promise<RolloutView>;
+  /**
+   * @param also what is stored with it
+   * @throws `protocol/invalid-document`, `coordinator/unknown-model`, and as `prepareRollout`
+   */
+  start(
+    model: ModelName,
+    document: unknown,
+    by: AuditActor,
+    also?: (tx: MetadataRepositories, at: number) => Promise<void>,
+  ): Promise<RolloutView>;
   /** @throws `coordinator/unknown-model` */
   list(model: ModelName): Promise<RolloutView[]>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-rollout` */
@@ -321,7 +329,7 @@ export function createRollouts(context: RolloutsContext): Rollouts {
   };
 
   return {
-    start: (name, document, by) =>
+    start: (name, document, by, also) =>
       inTurn(async () => {
         const spec = parseRolloutSpec(document);
         const model = await modelOf(name);
@@ -335,6 +343,7 @@ export function createRollouts(context: RolloutsContext): Rollouts {
             for (const { version } of versions)
               await tx.versions.setRequiredRuntime(name, version, spec.runtime);
           await tx.audit.append([rolloutChanged(by, "rollout.start", record)], at);
+          await also?.(tx, at);
           return [rolloutEvent(record, steadyNow())];
         });
         log.info("rollout started", { model: name, rollout: record.rollout });

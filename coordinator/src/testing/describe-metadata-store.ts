@@ -3,6 +3,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import {
+  describeStoredAlerts,
+  describeStoredNotifications,
+  describeStoredPolicies,
+} from "./describe-stored-alerts.ts";
 import { describeStoredAccess } from "./describe-stored-access.ts";
 import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
@@ -479,6 +484,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredFleet(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);
+    describeStoredAlerts(() => store);
+    describeStoredNotifications(() => store);
+    describeStoredPolicies(() => store);
     describeIdempotentRequests(() => store);
     describeStoredAudit(() => store);
 

@@ -56,12 +56,12 @@ test("a session ends when it is not used, and in any case after its time", async
   const idle = await sessions.begin({ name: "ada", grants: null }, SEEN);
   const used = await sessions.begin({ name: "ada", grants: null }, SEEN);
   for (let i = 0; i < 2; i++) {
-    await clock.advance(999_000);
+    clock.advance(999_000);
     expect(await sessions.find(used.cookie, SEEN)).toMatchObject({ id: used.session.id });
   }
   expect(await sessions.find(idle.cookie, SEEN)).toBeUndefined();
   expect(await sessions.list("ada")).toHaveLength(1);
-  await clock.advance(600_000);
+  clock.advance(600_000);
   expect(await sessions.find(used.cookie, SEEN)).toBeUndefined();
   // Neither cookie is in the store.
   expect(JSON.stringify(await store.sessions.list())).not.toContain(used.cookie);
@@ -73,7 +73,7 @@ test("a setup link is good for a day, and the next start has another", async () 
   const second = (await setup.issue())!;
   const use = (code: string) => codeOf(store.transaction((tx) => setup.use(tx, code)));
   expect(await use(first)).toBe("identity/invalid-setup-code");
-  await clock.advance(SETUP_LINK_MS);
+  clock.advance(SETUP_LINK_MS);
   expect(await use(second)).toBe("identity/invalid-setup-code");
   expect(await setup.isOpen()).toBe(false);
   await store.transaction(async (tx) => setup.use(tx, (await setup.issue())!)).catch(() => undefined);

@@ -7,6 +7,17 @@ const ROOT = join(import.meta.dirname, "../../..");
 
 /** What each route of operators that may change something is recorded as; null: it changes nothing. */
 const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
+  "post /v1/alerts/{alert}/acknowledgement": ["alert.acknowledge"],
+  "delete /v1/alerts/{alert}/acknowledgement": ["alert.unacknowledge"],
+  "post /v1/alert-silences": ["alert-silence.create"],
+  "delete /v1/alert-silences/{silence}": ["alert-silence.end"],
+  "put /v1/alert-rules/{rule}": ["alert-rule.set"],
+  "delete /v1/alert-rules/{rule}": ["alert-rule.remove"],
+  "put /v1/notification-channels/{channel}": ["notification-channel.set"],
+  "delete /v1/notification-channels/{channel}": ["notification-channel.remove"],
+  "post /v1/notification-channels/{channel}/test": ["notification-channel.test"],
+  "put /v1/policies/{policy}": ["policy.set"],
+  "delete /v1/policies/{policy}": ["policy.remove"],
   "post /v1/blobs": ["blob.upload"],
   "put /v1/keys/{role}": ["key.set"],
   "post /v1/keys/{role}/rotation": ["key.rotate"],

@@ -124,7 +124,7 @@ function build(contract: Contract, operation: Operation, { values, body, operato
   let valid = true;
   for (const { parameter, value } of values) {
     if (value === undefined) continue;
-    const text = String(value);
+    const text = typeof value === "string" ? value : JSON.stringify(value);
     valid &&= contract.fits(parameter.schema, value);
     if (parameter.in === "path") path = path.replace(`{${parameter.name}}`, () => encodeURIComponent(text));
     else if (parameter.in === "query") query.set(parameter.name, text);

@@ -15,17 +15,17 @@ beforeAll(async () => {
     return true;
   });
   logged = "";
-  let site: string | undefined;
+  const site: { folder?: string } = {};
   coordinator = await runningCoordinator({
     logLevel: "info",
-    dashboardDir: () => site,
+    dashboardDir: () => site.folder,
     trustedProxies: ["127.0.0.1"],
     limits: { headersTimeoutMs: 400, jsonTimeoutMs: 400 },
     rates: { requestsPerAddress: 40, refusalsPerAddress: 5 },
   });
-  site = join(coordinator.dataDir, "site");
-  await mkdir(site);
-  await writeFile(join(site, "index.html"), "<!doctype html><title>Dashboard</title>");
+  site.folder = join(coordinator.dataDir, "site");
+  await mkdir(site.folder);
+  await writeFile(join(site.folder, "index.html"), "<!doctype html><title>Dashboard</title>");
 });
 afterAll(async () => {
   await coordinator.end();

@@ -49,6 +49,12 @@ test("a field that nobody knows is refused by its path, not left out unsaid", as
   expect(JSON.stringify(await task.json())).toContain("ruonds");
 });
 
+test("what stands in a body is what it is: a number is no text there", async () => {
+  const number = await send("PUT", NOTES, {}, { intendedUse: 7 });
+  expect([number.status, await errorCode(number)]).toEqual([400, "http/bad-request"]);
+  expect((await coordinator.request("/v1/tasks/none/rounds?limit=5")).status).toBe(404);
+});
+
 describe("entity tags", () => {
   test("a copy that is current is not sent again", async () => {
     const etag = await etagOf("/v1/models/digits");

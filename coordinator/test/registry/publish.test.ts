@@ -168,7 +168,7 @@ describe("a published model", () => {
     expect(await response.json()).toMatchObject({ version: 2, parentVersion: 1 });
     const { timestampVersion } = released.client;
     await released.client.refresh();
-    expect(released.client.timestampVersion).toBe(timestampVersion + 1);
+    expect(released.client.timestampVersion).toBeGreaterThan(timestampVersion);
     const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ version: 2, parentVersion: 1 });
     // Version 1 can still be downloaded, by devices in the middle of something.

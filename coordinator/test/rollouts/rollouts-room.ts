@@ -91,6 +91,7 @@ export async function openRolloutsRoom() {
 
   return {
     clock,
+    env,
     blobs,
     pushed,
     get rooms() {

@@ -1,4 +1,7 @@
 import createFetchClient, { type Client } from "openapi-fetch";
+import { alertsApi, type AlertsApi } from "./alerts-api.ts";
+import { notifyApi, type NotifyApi } from "./notify-api.ts";
+import { policiesApi, type PoliciesApi } from "./policies-api.ts";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
@@ -151,7 +154,7 @@ export interface AuditRecordsOptions extends CallOptions {
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
  * does; or with the signal's reason.
  */
-export interface ApiClient {
+export interface ApiClient extends AlertsApi, NotifyApi, PoliciesApi {
   status(options?: CallOptions): Promise<StatusView>;
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
@@ -348,6 +351,9 @@ interface Result<Data> {
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const http = httpClient(options);
   return {
+    ...alertsApi(http, { json, answered }),
+    ...notifyApi(http, { json, answered }),
+    ...policiesApi(http, { json, answered }),
     session: (call) => answered("GET /v1/session", call, () => http.GET("/v1/session", { ...json(call) })),
     signIn: (name, password, call) =>
       answered("POST /v1/session", call, () =>

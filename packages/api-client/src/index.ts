@@ -1,4 +1,5 @@
 export { publicMessageOf, TributaryError, type WireError } from "@tributary/core";
+export type { AlertsApi, AlertsOptions } from "./alerts-api.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export {
   createApiClient,
@@ -23,6 +24,8 @@ export {
   type EventStreamParser,
   type StreamMessage,
 } from "./event-stream-parser.ts";
+export type { DeliveriesOptions, NotifyApi } from "./notify-api.ts";
+export type { PoliciesApi, PolicyDecisionsOptions } from "./policies-api.ts";
 export { parseServerEvent, type ServerEvent, type ServerEventType } from "./server-event.ts";
 export {
   subscribeEvents,
@@ -31,6 +34,10 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AlertCounts,
+  AlertRuleInput,
+  AlertRuleView,
+  AlertView,
   AccessGrant,
   AliasChange,
   AliasView,
@@ -53,6 +60,7 @@ export type {
   DevicesView,
   FleetHistoryView,
   FleetView,
+  DeliveryView,
   DraftView,
   DriftHistory,
   DriftMetric,
@@ -67,6 +75,12 @@ export type {
   MeasurementView,
   ModelCard,
   ModelView,
+  NewSilence,
+  NotificationChannelInput,
+  NotificationChannelView,
+  PolicyDecisionView,
+  PolicyInput,
+  PolicyView,
   PrivacyView,
   NewApiToken,
   NewOperator,
@@ -78,6 +92,7 @@ export type {
   RetentionView,
   ReproductionView,
   BufferView,
+  SilenceView,
   SuspicionView,
   TaskActivityView,
   TaskPrivacy,

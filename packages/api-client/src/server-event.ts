@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
 import type {
+  AlertView,
   AliasChange,
   ChannelChange,
   DevicesView,
@@ -22,6 +23,7 @@ interface EventData {
   readonly rollout: RolloutView;
   readonly withdrawal: WithdrawnVersionView;
   readonly alias: AliasChange;
+  readonly alert: AlertView;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -50,6 +52,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   rollout: true,
   withdrawal: true,
   alias: true,
+  alert: true,
   devices: true,
   reset: true,
 };

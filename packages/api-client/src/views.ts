@@ -75,6 +75,52 @@ export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
   readonly version: number | null;
   readonly at: string;
 };
+/** Something that a rule found, until it has resolved. */
+export type AlertView = Answer<"/v1/alerts">["alerts"][number];
+/** How many alerts have not resolved. */
+export type AlertCounts = Answer<"/v1/alerts">["counts"];
+/** What is looked at. */
+export type AlertRuleView = Answer<"/v1/alert-rules">["rules"][number];
+/** A rule as an operator writes it: what is left out is as by default. */
+export type AlertRuleInput = Pick<AlertRuleView, "name" | "kind"> &
+  Partial<
+    Pick<
+      AlertRuleView,
+      "enabled" | "severity" | "threshold" | "forMs" | "repeatMs" | "models" | "tasks" | "advice"
+    >
+  >;
+/** For so long alerts that match are told to nobody. */
+export type SilenceView = Answer<"/v1/alert-silences">["silences"][number];
+export type NewSilence = Body<"/v1/alert-silences">;
+/** What is decided without an operator. */
+export type PolicyView = Answer<"/v1/policies">["policies"][number];
+/** What a policy decided, and on what. */
+export type PolicyDecisionView = Answer<"/v1/policy-decisions">["decisions"][number];
+/** A policy as an operator writes it: what is left out is as by default. */
+export type PolicyInput = Pick<PolicyView, "name"> &
+  Partial<Pick<PolicyView, "enabled" | "dryRun" | "cooldownMs">> & {
+    readonly budget?: Partial<PolicyView["budget"]>;
+    readonly does: Partial<PolicyView["does"]> & Pick<PolicyView["does"], "kind">;
+  };
+/** Where alerts are told. */
+export type NotificationChannelView = Answer<"/v1/notification-channels">["channels"][number];
+type NotificationChannel = Frozen<
+  paths["/v1/notification-channels/{channel}"]["put"]["requestBody"]["content"]["application/json"]
+>;
+/** A channel as an operator writes it: what is left out is as by default. */
+export type NotificationChannelInput = Pick<NotificationChannel, "name"> &
+  Partial<Pick<NotificationChannel, "enabled" | "minimumSeverity" | "rules" | "resolved">> & {
+    readonly target: Loose<NotificationChannel["target"]>;
+  };
+/** Of each kind of target what has a default may be left out. */
+type Loose<Target> = Target extends { readonly kind: "email" }
+  ? Omit<Target, "port" | "security" | "user" | "password"> &
+      Partial<Pick<Target, Extract<keyof Target, "port" | "security" | "user" | "password">>>
+  : Target extends { readonly kind: "webhook" }
+    ? Omit<Target, "secret"> & Partial<Pick<Target, Extract<keyof Target, "secret">>>
+    : Target;
+/** What was told there, or waits to be. */
+export type DeliveryView = Answer<"/v1/notification-channels/{channel}/deliveries">["deliveries"][number];
 /** What a version is called. */
 export type AliasView = ModelView["aliases"][number];
 /** An operator moved an alias or, where the version is null, removed it. */

@@ -39,3 +39,18 @@ export function list(text: string, previous: readonly string[]): string[] {
       .filter((item) => item !== ""),
   ];
 }
+
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A time such as 90s, 30m, 2h or 3d, in milliseconds. */
+export function duration(lowMs: number, highMs: number): (text: string) => number {
+  return (text) => {
+    const [, number = "", unit = "s"] = /^(\d{1,9})([smhd])$/.exec(text.trim()) ?? [];
+    const ms = number === "" ? Number.NaN : Number(number) * UNITS[unit as keyof typeof UNITS];
+    if (!(ms >= lowMs && ms <= highMs))
+      throw new InvalidArgumentError(
+        `Expected a time such as 30m, 2h or 3d, of ${lowMs / 1_000}s to ${highMs / UNITS.d}d, got "${text}".`,
+      );
+    return ms;
+  };
+}

@@ -142,6 +142,21 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Be the enrolment issuer of an app",
     load: async () => (await import("./commands/issue.ts")).issueCommand(),
   },
+  alerts: {
+    group: OPERATION,
+    summary: "See what is wrong, acknowledge and silence it, change what is looked at",
+    load: async () => (await import("./commands/alerts.ts")).alertsCommand(),
+  },
+  notify: {
+    group: OPERATION,
+    summary: "Say where alerts are told, try it, and see what was told",
+    load: async () => (await import("./commands/notify.ts")).notifyCommand(),
+  },
+  policy: {
+    group: OPERATION,
+    summary: "Have the coordinator decide by itself, see what it decided, and stop it",
+    load: async () => (await import("./commands/policy.ts")).policyCommand(),
+  },
   audit: {
     group: OPERATION,
     summary: "Show, verify and export the audit log",

@@ -1120,6 +1120,34 @@ export const ERROR_CATALOG = {
     publicMessage: "The version, or one that it grew out of, was withdrawn.",
     advice: "Publish or train another one from a version that was not.",
   },
+  "coordinator/unknown-alert": { status: 404, publicMessage: "There is no such alert." },
+  "coordinator/alert-ended": {
+    status: 409,
+    publicMessage: "The alert is not firing.",
+    advice: "Only what fires is acknowledged; silence what is not to be told when it fires again.",
+  },
+  "coordinator/unknown-alert-rule": { status: 404, publicMessage: "There is no such alert rule." },
+  "coordinator/too-many-alert-rules": {
+    status: 409,
+    publicMessage: "There are as many alert rules as are kept.",
+    advice: "Remove one first: tributary alerts rules remove NAME.",
+  },
+  "coordinator/unknown-silence": { status: 404, publicMessage: "There is no such silence." },
+  "coordinator/unknown-notification-channel": {
+    status: 404,
+    publicMessage: "There is no such notification channel.",
+  },
+  "coordinator/too-many-notification-channels": {
+    status: 409,
+    publicMessage: "There are as many notification channels as are kept.",
+    advice: "Remove one first: tributary notify channels remove NAME.",
+  },
+  "coordinator/unknown-policy": { status: 404, publicMessage: "There is no such policy." },
+  "coordinator/too-many-policies": {
+    status: 409,
+    publicMessage: "There are as many policies as are kept.",
+    advice: "Remove one first: tributary policy remove NAME.",
+  },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/tls-unusable": {
     status: 500,
@@ -1144,6 +1172,29 @@ export const ERROR_CATALOG = {
       "detail.problem is its own code; check its token or user, and whether the experiment was deleted.",
   },
 
+  // notify
+  "notify/host-refused": {
+    status: 403,
+    publicMessage: "Notifications may not go to this host.",
+    advice: "Whoever runs the coordinator allows hosts: --notify-host NAME.",
+  },
+  "notify/address-refused": {
+    status: 403,
+    publicMessage: "The host is not on the public internet, or is not reached by https.",
+    advice: "Whoever runs the coordinator allows private addresses: --notify-private.",
+  },
+  "notify/unknown-host": { status: 502, publicMessage: "The host's name is not known." },
+  "notify/secret-missing": {
+    status: 409,
+    publicMessage: "A secret of the channel is not where it is to be read.",
+    advice: "Set the variable, or put the file into the folder of --notify-secrets.",
+  },
+  "notify/invalid-url": { status: 400, publicMessage: "What is to be the channel's URL is none." },
+  "notify/not-delivered": {
+    status: 502,
+    publicMessage: "The notification was not taken; it is tried again.",
+  },
+  "notify/refused": { status: 502, publicMessage: "The receiver refused the notification." },
   // search
   "search/invalid-query": {
     status: 400,

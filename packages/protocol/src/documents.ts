@@ -1,6 +1,7 @@
 import type { Digest } from "@tributary/core";
 import Type, { type Static } from "typebox";
 import { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+import { withoutSchemaField } from "./document-schema.ts";
 import { invalidDocument, parseJson } from "./json.ts";
 import { parseDocument } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
@@ -303,13 +304,6 @@ export function parsePlan(bytes: Uint8Array): Plan {
   const fault = layoutFault(plan.update);
   if (fault !== undefined) throw invalidDocument("plan", fault.path, fault.problem);
   return plan;
-}
-
-/** Where an editor finds the schema is the editor's business. */
-function withoutSchemaField(json: unknown): unknown {
-  if (typeof json !== "object" || json === null || !("$schema" in json)) return json;
-  const { $schema: _, ...rest } = json;
-  return rest;
 }
 
 /**

@@ -30,7 +30,7 @@ export const TELEMETRY_GROUPS = [
 export type TelemetryGroup = (typeof TELEMETRY_GROUPS)[number];
 
 export const GATE_METRICS = ["loss", "accuracy"] as const;
-export const RELEASE_POLICIES = ["every", "on-gate", "manual"] as const;
+export const RELEASE_POLICIES = ["every", "on-gate", "rollout", "manual"] as const;
 export type ReleasePolicy = (typeof RELEASE_POLICIES)[number];
 
 /** Whether a version is better, on devices that never train in the task. */
@@ -106,7 +106,7 @@ export const MEASURING_FIELDS = {
   release: textEnum(RELEASE_POLICIES, {
     default: "every",
     description:
-      "train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so",
+      "train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so",
   }),
 };
 

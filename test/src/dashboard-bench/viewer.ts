@@ -57,6 +57,7 @@ export function openViewer(watched: Watched): Viewer {
   // A page draws once a frame, whatever came in it.
   let waiting: ServerEvent[] = [];
   const subscription = subscribeEvents(url, {
+    token,
     onState: (state) => {
       if (state.status === "open") live.resolve();
     },

@@ -1,4 +1,7 @@
 import {
+  type AlertCounts,
+  type AlertRuleView,
+  type AlertView,
   type ApiClient,
   type BufferView,
   type TaskPrivacy,
@@ -19,11 +22,14 @@ import {
   type MeasurementView,
   type ModelCard,
   type ModelView,
+  type PolicyDecisionView,
+  type PolicyView,
   type RefusalView,
   type RetentionView,
   type RolloutView,
   type RoundView,
   type ServerEvent,
+  type SilenceView,
   type StatusView,
   type SuspicionView,
   type TaskActivityView,
@@ -122,6 +128,12 @@ export interface Queries {
   device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
+  /** What fires first, and what has resolved; with how many of each. */
+  alerts(): ReturnType<typeof queryOptions<AlertsAnswer, Error>>;
+  alertRules(): ReturnType<typeof queryOptions<readonly AlertRuleView[], Error>>;
+  silences(): ReturnType<typeof queryOptions<readonly SilenceView[], Error>>;
+  policies(): ReturnType<typeof queryOptions<readonly PolicyView[], Error>>;
+  policyDecisions(): ReturnType<typeof queryOptions<readonly PolicyDecisionView[], Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   /** Page by page, newest first. */
@@ -133,6 +145,11 @@ export interface Queries {
   privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
   taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+}
+
+export interface AlertsAnswer {
+  readonly alerts: readonly AlertView[];
+  readonly counts: AlertCounts;
 }
 
 /** What is found is looked for anew whenever somebody comes back to it. */
@@ -165,6 +182,35 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["status"],
         queryFn: ({ signal }) =>
           readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
+      }),
+    alerts: () =>
+      queryOptions<AlertsAnswer>({
+        queryKey: ["alerts"],
+        queryFn: ({ signal }) => api.alerts({ limit: 100, signal }),
+      }),
+    alertRules: () =>
+      queryOptions<readonly AlertRuleView[]>({
+        queryKey: ["alert-rules"],
+        queryFn: ({ signal }) => api.alertRules({ signal }),
+        staleTime: 0,
+      }),
+    silences: () =>
+      queryOptions<readonly SilenceView[]>({
+        queryKey: ["silences"],
+        queryFn: ({ signal }) => api.silences({ signal }),
+        staleTime: 0,
+      }),
+    policies: () =>
+      queryOptions<readonly PolicyView[]>({
+        queryKey: ["policies"],
+        queryFn: ({ signal }) => api.policies({ signal }),
+        staleTime: 0,
+      }),
+    policyDecisions: () =>
+      queryOptions<readonly PolicyDecisionView[]>({
+        queryKey: ["policy-decisions"],
+        queryFn: ({ signal }) => api.policyDecisions({ signal }),
+        staleTime: 0,
       }),
     keys: () =>
       queryOptions<readonly KeyRoleView[]>({
@@ -375,6 +421,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     if (event.data.endedAt !== null && event.data.purpose !== "train") {
       void client.invalidateQueries({ queryKey: ["measurements", task] });
     }
+  }
+  if (event.type === "alert") {
+    // Nothing where nobody looks at one; the bell looks on every page.
+    for (const queryKey of [["alerts"], ["alert-rules"], ["silences"]])
+      void client.invalidateQueries({ queryKey });
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   // Whatever was done is recorded with it; a round under way is not.

@@ -5,31 +5,52 @@ import type { Can, Permission } from "./permissions.ts";
 export interface Session {
   /** Undefined until the coordinator told it. */
   readonly current: SessionView | undefined;
+  /** Why it could not be asked. */
+  readonly problem: Error | undefined;
   /** Calls in the name of whoever is signed in. */
   api(): ApiClient;
-  /** Asks again who it is: a session may have ended. */
+  /** Asks again who it is: a session may have ended. What goes wrong is shown. */
   refresh(): Promise<void>;
   signIn(name: string, password: string): Promise<void>;
   signOut(): Promise<void>;
   /** Makes the first admin, and signs in as them. */
   setUp(code: string, name: string, password: string): Promise<void>;
-  subscribe(listener: () => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
 }
 
-export function createSession(baseUrl: string): Session {
+/** @param onOther - called when it is somebody else who looks: what was read for one person is not for another */
+export function createSession(baseUrl: string, onOther: () => void): Session {
   let current: SessionView | undefined;
+  let problem: Error | undefined;
   const listeners = new Set<() => void>();
-  const show = (view: SessionView): void => {
-    current = view;
+  const tell = (): void => {
     for (const listener of listeners) listener();
+  };
+  const show = (view: SessionView): void => {
+    const before = current;
+    current = view;
+    problem = undefined;
+    // Nobody has read anything.
+    if (before !== undefined && before.principal !== null && whoIs(before) !== whoIs(view)) onOther();
+    tell();
   };
   const api = (): ApiClient => createApiClient({ baseUrl, csrfToken: current?.csrfToken ?? undefined });
   return {
     get current() {
       return current;
     },
+    get problem() {
+      return problem;
+    },
     api,
-    refresh: async () => show(await api().session()),
+    async refresh() {
+      try {
+        show(await api().session());
+      } catch (error) {
+        problem = error instanceof Error ? error : new Error(String(error));
+        tell();
+      }
+    },
     signIn: async (name, password) => show(await api().signIn(name, password)),
     signOut: async () => show(await api().signOut()),
     setUp: async (code, name, password) => show(await api().setUp(code, name, password)),
@@ -38,6 +59,10 @@ export function createSession(baseUrl: string): Session {
       return () => listeners.delete(listener);
     },
   };
+}
+
+function whoIs({ principal, csrfToken }: SessionView): string {
+  return JSON.stringify([principal, csrfToken]);
 }
 
 const RIGHTS: Readonly<Record<string, readonly Permission[]>> = {

@@ -37,6 +37,7 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     case "rollout":
     case "withdrawal":
     case "alias":
+    case "alert":
     case "devices":
     case "reset":
       return tasks;

@@ -1,5 +1,12 @@
-import type { KeyRoleView, RolloutView, StatusView, TaskActivityView, TaskView } from "@tributary/api-client";
-import { AUDIT, rolloutHref, taskHref, versionHref } from "../addresses.ts";
+import type {
+  AlertView,
+  KeyRoleView,
+  RolloutView,
+  StatusView,
+  TaskActivityView,
+  TaskView,
+} from "@tributary/api-client";
+import { ALERTS, AUDIT, rolloutHref, taskHref, versionHref } from "../addresses.ts";
 import { releaseNotices } from "./release-notices.ts";
 
 /** Something that an operator should look at, and where. */
@@ -20,6 +27,8 @@ export interface AttentionSources {
   readonly activities: ReadonlyMap<string, TaskActivityView>;
   readonly rollouts: readonly RolloutView[];
   readonly keys: readonly KeyRoleView[];
+  /** Those that fire. */
+  readonly alerts?: readonly AlertView[];
   readonly nowMs: number;
 }
 
@@ -35,8 +44,35 @@ export function attention(sources: AttentionSources): readonly Attention[] {
     ...sources.tasks.flatMap((task) => ofTask(task, sources.activities.get(task.name))),
     ...sources.rollouts.flatMap((rollout) => ofRollout(rollout, sources.nowMs)),
     ...releases(sources),
+    ...alerts(sources),
   ];
   return [...found.filter(({ tone }) => tone === "bad"), ...found.filter(({ tone }) => tone === "warn")];
+}
+
+/** What the overview tells of by itself. */
+const TOLD: ReadonlySet<AlertView["kind"]> = new Set([
+  "storage-problem",
+  "rounds-fail",
+  "rollout-failed",
+  "version-refused",
+  "metadata-expires",
+  "metadata-not-renewed",
+]);
+
+/** Those that nobody has seen. */
+function alerts({ alerts: firing = [] }: AttentionSources): Attention[] {
+  return firing
+    .filter(
+      ({ kind, state, acknowledgement, silencedUntil }) =>
+        state === "firing" && acknowledgement === null && silencedUntil === null && !TOLD.has(kind),
+    )
+    .map(({ id, severity, summary, advice }) => ({
+      id: `alert ${id}`,
+      tone: severity === "critical" ? "bad" : "warn",
+      title: summary,
+      more: advice,
+      href: ALERTS,
+    }));
 }
 
 function storage({ status }: AttentionSources): Attention[] {

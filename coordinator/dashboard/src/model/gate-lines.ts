@@ -27,6 +27,7 @@ export interface GateLines {
 const RELEASED = {
   every: "Every version is released; the gate only measures and stops.",
   "on-gate": "Only versions that pass are released.",
+  rollout: "Versions that pass are rolled out in steps.",
   manual: "Versions are released by an operator alone.",
 } as const;
 

@@ -1,5 +1,4 @@
-import { type ReactNode, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import type { SessionView } from "@tributary/api-client";
+import { type ReactNode, useState, useSyncExternalStore } from "react";
 import { AskToSignIn, SessionContext, useSession } from "../data/session-context.ts";
 import { canOf, type Session } from "../data/session.ts";
 import { PermissionsContext } from "../data/permissions.ts";
@@ -8,10 +7,6 @@ import { SignInPage } from "../pages/sign-in/sign-in-page.tsx";
 import { LoadError } from "../ui/load-error.tsx";
 
 const SETUP = "/setup";
-
-function whoIs({ principal, csrfToken }: SessionView): string {
-  return JSON.stringify([principal, csrfToken]);
-}
 
 /** Shows the dashboard to whom it may be shown, and how to sign in to everybody else. The address stays as it is meanwhile. */
 export function AccessGate({
@@ -31,32 +26,14 @@ export function AccessGate({
 function Gate({ children }: { readonly children: ReactNode }): ReactNode {
   const session = useSession();
   const view = useSyncExternalStore(session.subscribe, () => session.current);
-  const [failed, setFailed] = useState<Error>();
+  const problem = useSyncExternalStore(session.subscribe, () => session.problem);
   const [asked, setAsked] = useState(false);
-  const shown = useRef<string>(undefined);
-  const load = useCallback((): void => {
-    session.refresh().catch((error: unknown) => setFailed(error as Error));
-  }, [session]);
-  useEffect(load, [load]);
-  const principal = view?.principal;
+  if (view === undefined)
+    return problem === undefined ? null : <LoadError error={problem} retry={() => void session.refresh()} />;
+  const { principal, signIn } = view;
+  if (signIn.setup && location.pathname === SETUP) return <SetupPage />;
   const wantsIn = asked && principal?.kind === "anonymous";
-  const who = view && whoIs(view);
-  const setsUp = view?.signIn.setup === true && location.pathname === SETUP;
-  const isShown = view !== undefined && principal !== null && !wantsIn && !setsUp;
-  // What was read for one person is not for another: the page begins anew, at the same address.
-  useEffect(() => {
-    if (shown.current !== undefined && shown.current !== who) location.reload();
-    else if (isShown) shown.current = who;
-  }, [who, isShown]);
-  if (view === undefined) {
-    const retry = (): void => {
-      setFailed(undefined);
-      load();
-    };
-    return failed === undefined ? null : <LoadError error={failed} retry={retry} />;
-  }
-  if (setsUp) return <SetupPage />;
-  if (!isShown)
+  if (principal === null || wantsIn)
     return (
       <SignInPage
         view={view}

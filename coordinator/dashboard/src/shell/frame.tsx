@@ -9,6 +9,7 @@ import { NoticeArea } from "../ui/notice-area.tsx";
 import { ConnectionBanner } from "../view/connection-banner.tsx";
 import { ReleaseBanner } from "../view/release-banner.tsx";
 import { StorageBanner } from "../view/storage-banner.tsx";
+import { AlertBell } from "./alert-bell.tsx";
 import { Breadcrumbs } from "./breadcrumbs.tsx";
 import { matchPage } from "./match-page.ts";
 import { Navigation } from "./navigation.tsx";
@@ -54,6 +55,7 @@ export function Frame(): ReactNode {
                 <NavigationSheet />
                 <Breadcrumbs title={title} />
                 <Vitals />
+                <AlertBell />
                 <WhoAmI />
                 <ViewMenu onHelp={() => setHelp(true)} />
               </header>

@@ -52,7 +52,7 @@ export function Vitals(): ReactNode {
           }
         >
           <span className="live-dot" aria-hidden="true" />
-          {WORDS[stream.status]}
+          <span className="live-word">{WORDS[stream.status]}</span>
         </dd>
       </div>
     </dl>

@@ -77,9 +77,12 @@ function Round({ round, task, title }: RoundProps): ReactNode {
         <Count name="Dropouts" value={round.dropouts} id="dropouts" tone="warn" />
         <Count name="Refused" value={round.refused} id="refused" tone="bad" />
       </dl>
-      <p className="quiet" data-testid="secure-line">
-        {secureLine(round, status?.issuer)}
-      </p>
+      {/* The round's own page has a card for it. */}
+      {title === undefined && (
+        <p className="quiet" data-testid="secure-line">
+          {secureLine(round, status?.issuer)}
+        </p>
+      )}
       {round.refused > 0 && <Refusals round={round} />}
     </>
   );

@@ -1,4 +1,6 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { alertRuleRepository } from "./repositories/alert-rules.ts";
+import { alertRepository } from "./repositories/alerts.ts";
 import { accountRepository } from "./repositories/accounts.ts";
 import { apiTokenRepository } from "./repositories/api-tokens.ts";
 import { auditRepository } from "./repositories/audit.ts";
@@ -6,6 +8,7 @@ import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { aliasRepository } from "./repositories/aliases.ts";
 import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
+import { deliveryRepository } from "./repositories/deliveries.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
 import { fleetRepository } from "./repositories/fleet.ts";
@@ -13,13 +16,16 @@ import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
+import { notificationChannelRepository } from "./repositories/notification-channels.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
+import { policyDecisionRepository, policyRepository } from "./repositories/policies.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
 import { searchRepository } from "./repositories/search.ts";
+import { silenceRepository } from "./repositories/silences.ts";
 import { sessionRepository } from "./repositories/sessions.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
@@ -55,6 +61,13 @@ export function repositories(db: Db): MetadataRepositories {
     deviceHealth: deviceHealthRepository(db),
     rollouts: rolloutRepository(db),
     withdrawals: withdrawalRepository(db),
+    alertRules: alertRuleRepository(db),
+    alerts: alertRepository(db),
+    silences: silenceRepository(db),
+    notificationChannels: notificationChannelRepository(db),
+    deliveries: deliveryRepository(db),
+    policies: policyRepository(db),
+    policyDecisions: policyDecisionRepository(db),
     idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),

@@ -11,14 +11,18 @@ import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type { ApiTokenRecord, SessionRecord } from "../../ports/access-records.ts";
 import type {
+  AlertRecord,
   AliasRecord,
+  DeliveryRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
   ParticipationRecord,
+  PolicyDecisionRecord,
   RoundRecord,
   RolloutRecord,
+  SilenceRecord,
   SuspicionRecord,
   VersionStateRecord,
   WatchedDeviceRecord,
@@ -329,6 +333,57 @@ export interface IdempotentRequestsTable {
 
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
+export interface AlertRulesTable {
+  name: string;
+  rule: JsonText;
+  changedAt: number;
+}
+
+export type AlertsTable = {
+  -readonly [Column in keyof AlertRecord]: Column extends "id"
+    ? Generated<number>
+    : Column extends "subject"
+      ? JsonText
+      : Column extends "acknowledgement"
+        ? JsonText | null
+        : AlertRecord[Column];
+};
+
+export type SilencesTable = {
+  -readonly [Column in keyof SilenceRecord]: Column extends "id"
+    ? Generated<number>
+    : Column extends "matcher"
+      ? JsonText
+      : SilenceRecord[Column];
+};
+
+export interface NotificationChannelsTable {
+  name: string;
+  channel: JsonText;
+  secrets: JsonText;
+  changedAt: number;
+}
+
+export type DeliveriesTable = {
+  -readonly [Column in keyof DeliveryRecord]: Column extends "sequence"
+    ? Generated<number>
+    : Column extends "notification"
+      ? JsonText
+      : DeliveryRecord[Column];
+};
+
+export interface PoliciesTable {
+  name: string;
+  policy: JsonText;
+  changedAt: number;
+}
+
+export type PolicyDecisionsTable = {
+  -readonly [Column in keyof PolicyDecisionRecord]: Column extends "object" | "evidence"
+    ? JsonText
+    : PolicyDecisionRecord[Column];
+} & { id: Generated<number> };
+
 export interface AccountsTable {
   name: string;
   password: string;
@@ -383,6 +438,13 @@ export interface Database {
   rollouts: RolloutsTable;
   watchedDevices: WatchedDevicesTable;
   withdrawals: WithdrawalsTable;
+  alertRules: AlertRulesTable;
+  alerts: AlertsTable;
+  silences: SilencesTable;
+  notificationChannels: NotificationChannelsTable;
+  deliveries: DeliveriesTable;
+  policies: PoliciesTable;
+  policyDecisions: PolicyDecisionsTable;
   idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;

@@ -99,6 +99,27 @@ class SqlMetadataStore implements MetadataStore {
   get withdrawals() {
     return this.#repositories().withdrawals;
   }
+  get alertRules() {
+    return this.#repositories().alertRules;
+  }
+  get alerts() {
+    return this.#repositories().alerts;
+  }
+  get silences() {
+    return this.#repositories().silences;
+  }
+  get notificationChannels() {
+    return this.#repositories().notificationChannels;
+  }
+  get deliveries() {
+    return this.#repositories().deliveries;
+  }
+  get policies() {
+    return this.#repositories().policies;
+  }
+  get policyDecisions() {
+    return this.#repositories().policyDecisions;
+  }
   get idempotentRequests() {
     return this.#repositories().idempotentRequests;
   }

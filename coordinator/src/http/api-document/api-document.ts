@@ -2,6 +2,7 @@ import { PROBLEM_MEDIA_TYPE } from "@tributary/core";
 import { CAPABILITY_SCHEME, CERTIFICATE_SCHEME, ProblemBody } from "@tributary/protocol";
 import { SHARED_COMPONENTS, withConventions } from "./conventions.ts";
 import { describeParameter } from "./describe-parameter.ts";
+import { SESSION_COOKIE } from "../../access/session-cookie.ts";
 import { describeRoute } from "./describe-route.ts";
 import { namedSchemas } from "./named-schemas.ts";
 import type { ApiDocument, Json, Operation } from "./openapi.ts";
@@ -17,6 +18,7 @@ body must not have are refused. What changes is told by \`GET /v1/events\`.`;
 
 const TAGS = [
   { name: "operator", description: "What operators read and steer" },
+  { name: "access", description: "Operators, their rights, and what they sign in by" },
   { name: "audit log", description: "What was done, by whom, and the proof that nothing of it was changed" },
   { name: "releases", description: "Signed metadata (TUF) and what it names: what devices trust" },
   { name: "bulk", description: "Bytes by their SHA-256, and what devices report to rounds" },
@@ -26,6 +28,11 @@ const TAGS = [
     name: "certificate log",
     description: "Every device certificate, in a log that can be checked (RFC 9162)",
   },
+  {
+    name: "alerts",
+    description: "What operators are told of: rules, alerts, silences, and by which channels",
+  },
+  { name: "policies", description: "What the coordinator decides by itself, and what it decided" },
   { name: "health", description: "Whether the coordinator answers" },
   { name: "documents", description: "Descriptions of this API and of its documents" },
 ];
@@ -46,6 +53,12 @@ export function apiDocumentOptions(version: string) {
       components: {
         securitySchemes: {
           operator: { type: "http" as const, scheme: "bearer", description: "An operator's token" },
+          session: {
+            type: "apiKey" as const,
+            in: "cookie" as const,
+            name: SESSION_COOKIE,
+            description: `Of a browser that signed in; \`__Host-${SESSION_COOKIE}\` under TLS. A change also needs the session's token in X-CSRF-Token`,
+          },
           device: {
             type: "http" as const,
             scheme: CERTIFICATE_SCHEME,

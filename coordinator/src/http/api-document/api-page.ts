@@ -17,9 +17,9 @@ export function apiPage(document: ApiDocument): string {
   );
   const tags = (document["tags"] as readonly Node[])
     .map((tag) => ({
-      name: String(tag["name"]),
-      description: String(tag["description"] ?? ""),
-      operations: operations.filter(({ operation }) => tagsOf(operation).includes(String(tag["name"]))),
+      name: wordsOf(tag["name"]),
+      description: wordsOf(tag["description"]),
+      operations: operations.filter(({ operation }) => tagsOf(operation).includes(wordsOf(tag["name"]))),
     }))
     .filter((tag) => tag.operations.length > 0);
   const schemas = Object.entries(document.components["schemas"] ?? {}) as [string, Node][];
@@ -82,20 +82,20 @@ function operationHtml({ method, path, operation }: Entry, shared: ApiDocument["
   const needs = (operation["security"] as readonly Node[] | undefined)?.map((each) => Object.keys(each)[0]);
   const rows = parameters.map(
     (parameter) =>
-      `<tr><th scope="row"><code>${escapeHtml(String(parameter["name"]))}</code>${parameter["required"] === true ? "" : " <small>optional</small>"}</th><td>${parameter["in"]}</td><td>${typeOf((parameter["schema"] ?? {}) as Node)}</td><td>${escapeHtml(String(parameter["description"] ?? ""))}</td></tr>`,
+      `<tr><th scope="row"><code>${escapeHtml(wordsOf(parameter["name"]))}</code>${parameter["required"] === true ? "" : " <small>optional</small>"}</th><td>${wordsOf(parameter["in"])}</td><td>${typeOf((parameter["schema"] ?? {}) as Node)}</td><td>${escapeHtml(wordsOf(parameter["description"]))}</td></tr>`,
   );
-  return `<details class="operation" id="${operation.operationId}"><summary><b class="${method}">${method}</b> <code>${breakable(path)}</code><span>${escapeHtml(String(operation["summary"] ?? ""))}</span></summary>
-${needs === undefined || needs.length === 0 ? "<p>Needs no credentials.</p>" : `<p>Needs: ${needs.map((each) => `<code>${each}</code>`).join(" or ")}${operation["x-needs"] === undefined ? "" : `, to ${String(operation["x-needs"])}`}.</p>`}
+  return `<details class="operation" id="${operation.operationId}"><summary><b class="${method}">${method}</b> <code>${breakable(path)}</code><span>${escapeHtml(wordsOf(operation["summary"]))}</span></summary>
+${needs === undefined || needs.length === 0 ? "<p>Needs no credentials.</p>" : `<p>Needs: ${needs.map((each) => `<code>${each}</code>`).join(" or ")}${operation["x-needs"] === undefined ? "" : `, to ${wordsOf(operation["x-needs"])}`}.</p>`}
 ${rows.length === 0 ? "" : `<h4>Parameters</h4><div class="scroll"><table>${rows.join("")}</table></div>`}
 ${body === undefined ? "" : `<h4>Body</h4>${contentHtml(body.content as Node)}`}
 <h4>Answers</h4><dl>${answers
     .map(
       ([status, answer]) =>
-        `<dt><code>${status}</code></dt><dd>${escapeHtml(String(answer["description"] ?? ""))}${answer["content"] === undefined ? "" : contentHtml(answer["content"] as Node)}</dd>`,
+        `<dt><code>${status}</code></dt><dd>${escapeHtml(wordsOf(answer["description"]))}${answer["content"] === undefined ? "" : contentHtml(answer["content"] as Node)}</dd>`,
     )
     .join(
       "",
-    )}<dt>errors</dt><dd>${errors.map(([status, answer]) => `<code title="${escapeHtml(String(answer["description"]))}">${status}</code>`).join(" ")} <small>application/problem+json</small>: <a href="#schema-ProblemBody">ProblemBody</a></dd></dl></details>`;
+    )}<dt>errors</dt><dd>${errors.map(([status, answer]) => `<code title="${escapeHtml(wordsOf(answer["description"]))}">${status}</code>`).join(" ")} <small>application/problem+json</small>: <a href="#schema-ProblemBody">ProblemBody</a></dd></dl></details>`;
 }
 
 function contentHtml(content: Node): string {
@@ -118,7 +118,7 @@ function fieldsOf(schema: Node): string {
       node["default"] === undefined
         ? ""
         : ` <small>default ${escapeHtml(JSON.stringify(node["default"]).slice(0, 60))}</small>`;
-    return `<tr><th scope="row"><code>${escapeHtml(name)}</code>${required.has(name) ? "" : " <small>optional</small>"}</th><td>${typeOf(node)}${more}</td><td>${escapeHtml(String(node["description"] ?? ""))}</td></tr>`;
+    return `<tr><th scope="row"><code>${escapeHtml(name)}</code>${required.has(name) ? "" : " <small>optional</small>"}</th><td>${typeOf(node)}${more}</td><td>${escapeHtml(wordsOf(node["description"]))}</td></tr>`;
   });
   return `<div class="scroll"><table>${rows.join("")}</table></div>`;
 }
@@ -132,22 +132,22 @@ function typeOf(schema: Node): string {
   if (schema["const"] !== undefined) return `<code>${escapeHtml(JSON.stringify(schema["const"]))}</code>`;
   if (Array.isArray(schema["enum"]))
     return (schema["enum"] as readonly Json[])
-      .map((each) => `<code>${escapeHtml(String(each))}</code>`)
+      .map((each) => `<code>${escapeHtml(wordsOf(each))}</code>`)
       .join(" | ");
   const choices = (schema["anyOf"] ?? schema["oneOf"]) as readonly Node[] | undefined;
   if (choices !== undefined) return choices.map(typeOf).join(" or ");
   if (schema["type"] === "array") return `list of ${typeOf((schema["items"] ?? {}) as Node)}`;
   if (schema["additionalProperties"] !== undefined && typeof schema["additionalProperties"] === "object")
     return `record of ${typeOf(schema["additionalProperties"] as Node)}`;
-  const type = String(schema["format"] === "binary" ? "bytes" : (schema["type"] ?? "anything"));
+  const type = schema["format"] === "binary" ? "bytes" : wordsOf(schema["type"] ?? "anything");
   const limits = ["minimum", "maximum", "maxLength"].flatMap((name) =>
-    schema[name] === undefined ? [] : [`${name} ${String(schema[name])}`],
+    schema[name] === undefined ? [] : [`${name} ${wordsOf(schema[name])}`],
   );
   return limits.length === 0 ? type : `${type} <small>${limits.join(", ")}</small>`;
 }
 
 function noteOf(schema: Node): string {
-  return schema["description"] === undefined ? "" : `<p>${escapeHtml(String(schema["description"]))}</p>`;
+  return schema["description"] === undefined ? "" : `<p>${escapeHtml(wordsOf(schema["description"]))}</p>`;
 }
 
 function tagsOf(operation: Operation): readonly string[] {
@@ -164,6 +164,11 @@ function paragraphs(text: string): string {
     .split("\n\n")
     .map((each) => `<p>${escapeHtml(each).replaceAll(/`([^`]+)`/g, "<code>$1</code>")}</p>`)
     .join("");
+}
+
+/** A text as it is, anything else as JSON. */
+function wordsOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
 }
 
 function nameIn(reference: string): string {

@@ -3,7 +3,7 @@ import { routeAccess } from "../../access/route-access.ts";
 import { asWritten } from "./as-written.ts";
 import type { Json } from "./openapi.ts";
 
-const OPERATOR = [{ operator: [] }];
+const OPERATOR = [{ operator: [] }, { session: [] }];
 
 interface RouteSchema {
   readonly body?: Json;
@@ -30,6 +30,7 @@ export function describeRoute({
 } {
   const given = (schema ?? { hide: true }) as RouteSchema;
   if (given["hide"] === true) return { schema: given as never, url };
+  const access = routeAccess(route, String([route.method].flat()[0]));
   const described: RouteSchema = {
     ...given,
     // A body that reaches its handler as a stream is checked there.
@@ -37,9 +38,10 @@ export function describeRoute({
     ...(given.response === undefined &&
       given.produces !== undefined && { response: { 200: answerOf(given.produces) } }),
     ...(given.body !== undefined && { body: asWritten(given.body) }),
-    security: securityOf(route, given),
+    security: access.audience === "operator" ? OPERATOR : (given.security ?? []),
+    ...(access.audience === "operator" && { "x-needs": access.needs }),
     ...(route.config?.problems !== undefined && { "x-problems": route.config.problems }),
-    "x-audience": route.config?.audience ?? "operator",
+    "x-audience": access.audience,
     ...(route.config?.ranges === true && { "x-ranges": true }),
   };
   const rest = url.endsWith("/*");
@@ -62,11 +64,6 @@ function answerOf(types: readonly string[]): Json {
 function schemaOf(type: string): Json {
   if (type.endsWith("json")) return { type: "object" };
   return type.startsWith("text/") ? { type: "string" } : BYTES;
-}
-
-function securityOf({ method, config }: RouteOptions, { security }: RouteSchema): RouteSchema["security"] {
-  const { audience } = routeAccess({ ...(config && { config }) }, String([method].flat()[0]));
-  return audience === "operator" ? OPERATOR : (security ?? []);
 }
 
 /** The rest of a path is `*` to the router, which no document can name. */

@@ -7,9 +7,10 @@ import type { Json } from "./openapi.ts";
  * left out then, with "Input" behind the name.
  */
 export function namedSchemas(): Readonly<Record<string, Json>> {
-  const named = Object.entries(protocol as unknown as Record<string, Json>).filter(([, value]) =>
-    isDocument(value),
-  );
+  // Of two that are the same the first by name: modules list what they export in the order of whoever loads them.
+  const named = Object.entries(protocol as unknown as Record<string, Json>)
+    .filter(([, value]) => isDocument(value))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   const sent = named.map(([name, schema]) => [`${name}Input`, asWritten(schema)] as const);
   // Those that are the same have the name without it, which comes first.
   return Object.fromEntries([...named, ...sent]);

@@ -43,7 +43,8 @@ export function problemResponses(method: string, operation: Operation): Record<s
   const add = (...more: readonly number[]): void => more.forEach((status) => statuses.add(status));
   if (parameters.some((parameter) => parameter.in === "path")) add(404, 410);
   if (Array.isArray(security) && security.length > 0) add(401, 403);
-  if (changes) add(403, 409, 413, 415, 422, 501, 502, 504, 507);
+  // What a body names need not be there.
+  if (changes) add(401, 403, 404, 409, 413, 415, 422, 501, 502, 504, 507);
   if (requestBody !== undefined) add(408);
   if (operation["x-audience"] === "device") add(401, 403);
   if (operation.responses["412"] !== undefined) add(412);

@@ -1310,6 +1310,303 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts: what fires first, then what is pending, then what has resolved, the newest first */
+        get: operations["getAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert}/acknowledgement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that somebody has seen an alert that fires: it is not told again */
+        post: operations["postAlertAcknowledgement"];
+        /** Take an acknowledgement back */
+        delete: operations["deleteAlertAcknowledgement"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences: those that have not ended first */
+        get: operations["getAlertSilences"];
+        put?: never;
+        /** Tell nobody of alerts that match, for a time; they are seen all the same */
+        post: operations["postAlertSilences"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-silences/{silence}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a silence now */
+        delete: operations["deleteAlertSilence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alert rules: those that are built in, as operators have them, and their own */
+        get: operations["getAlertRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alert-rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert rule */
+        get: operations["getAlertRule"];
+        /** Add an alert rule, or change one; what its document leaves out is as by default */
+        put: operations["putAlertRule"];
+        post?: never;
+        /** Remove a rule of one's own; one that is built in is again as it was */
+        delete: operations["deleteAlertRule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/alert-rule.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of an alert rule */
+        get: operations["getSchemasAlertRuleJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Policies, by name, with whether each may decide now */
+        get: operations["getPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/{policy}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One policy */
+        get: operations["getPolicy"];
+        /** Add a policy, or change one; "enabled": false stops it at once */
+        put: operations["putPolicy"];
+        post?: never;
+        /** Remove a policy; what it decided stays */
+        delete: operations["deletePolicy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What policies decided, newest first, with the evidence */
+        get: operations["getPolicyDecisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/policy.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a policy */
+        get: operations["getSchemasPolicyJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where alerts are told, and how that goes; what is secret is only named */
+        get: operations["getNotificationChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One notification channel */
+        get: operations["getNotificationChannel"];
+        /** Add a notification channel, or change one; a secret that is stored stays by {"stored": true} */
+        put: operations["putNotificationChannel"];
+        post?: never;
+        /** Remove a notification channel: what waits to be told there is dropped */
+        delete: operations["deleteNotificationChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a notification that says it is a test, once, and say what became of it */
+        post: operations["postNotificationChannelTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notification-channels/{channel}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was told there and what waits to be, newest first */
+        get: operations["getNotificationChannelDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/notification-channel.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a notification channel */
+        get: operations["getSchemasNotificationChannelJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -1563,6 +1860,200 @@ export interface components {
              */
             role: "viewer" | "operator" | "admin" | "auditor";
         };
+        AlertAcknowledgeInput: {
+            /** @description Who has seen it */
+            by?: string;
+            /** @default  */
+            comment?: string;
+        };
+        AlertAcknowledgement: {
+            by: string;
+            comment: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+        };
+        AlertCounts: {
+            firing: number;
+            /** @description Of those that fire */
+            critical: number;
+            pending: number;
+            /** @description Of those that fire, neither acknowledged nor silenced */
+            unacknowledged: number;
+        };
+        AlertList: {
+            alerts: components["schemas"]["AlertView"][];
+            counts: components["schemas"]["AlertCounts"];
+        };
+        AlertRuleInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity?: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold?: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs?: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs?: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models?: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks?: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice?: string;
+        };
+        AlertRuleList: {
+            rules: components["schemas"]["AlertRuleView"][];
+        };
+        AlertRuleView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description What it looks at
+             * @enum {string}
+             */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /**
+             * @description false: it looks at nothing, and its alerts end
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description What it means depends on the kind; null: the kind's own
+             * @default null
+             */
+            threshold: number | null;
+            /**
+             * @description So long it has to hold before the alert fires: it is pending meanwhile
+             * @default 0
+             */
+            forMs: number;
+            /**
+             * @description An alert that goes on firing, and that nobody acknowledged, is told again so often
+             * @default 14400000
+             */
+            repeatMs: number;
+            /**
+             * @description Only of these models; none: of all
+             * @default []
+             */
+            models: string[];
+            /**
+             * @description Only of these tasks; none: of all
+             * @default []
+             */
+            tasks: string[];
+            /**
+             * @description What whoever is woken should do; left empty: what the kind advises
+             * @default
+             */
+            advice: string;
+            /**
+             * @description changed: one that is built in, as an operator has it
+             * @enum {string}
+             */
+            origin: "built-in" | "changed" | "own";
+            appliedThreshold: number | null;
+            /** @description Of the threshold */
+            unit: string | null;
+            /** @description What its kind looks at */
+            watches: string;
+            /** @enum {string} */
+            state: "disabled" | "quiet" | "pending" | "firing";
+            /** @description When it was last looked at */
+            checkedAt: string | null;
+            /** @description Why it could not be looked at; null: it could */
+            problem: string | null;
+        };
+        AlertSubject: {
+            model?: string;
+            version?: number;
+            task?: string;
+            channel?: string;
+            rollout?: string;
+            metric?: string;
+            role?: string;
+            code?: string;
+        };
+        AlertView: {
+            id: number;
+            rule: string;
+            /** @enum {string} */
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            /** @enum {string} */
+            severity: "info" | "warning" | "critical";
+            /** @enum {string} */
+            state: "pending" | "firing" | "resolved";
+            subject: components["schemas"]["AlertSubject"];
+            /** @description What was found, in the unit of the threshold */
+            value: number | null;
+            threshold: number | null;
+            /** @description One sentence: what is wrong */
+            summary: string;
+            /** @description One sentence: what to do */
+            advice: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            pendingSince: string;
+            firingSince: string | null;
+            resolvedAt: string | null;
+            acknowledgement: components["schemas"]["AlertAcknowledgement"] | null;
+            /** @description Null: no silence holds for it now */
+            silencedUntil: string | null;
+            /** @description When its last notification was sent off */
+            toldAt: string | null;
+        };
         AliasList: {
             aliases: components["schemas"]["AliasView"][];
         };
@@ -1615,6 +2106,7 @@ export interface components {
             task?: string;
             round?: string;
             rollout?: string;
+            policy?: string;
         } | {
             /** @constant */
             kind: "device";
@@ -1644,6 +2136,12 @@ export interface components {
             channel?: string;
             alias?: string;
             rollout?: string;
+            /** @description Of alerts */
+            rule?: string;
+            alert?: number;
+            policy?: string;
+            notificationChannel?: string;
+            silence?: number;
         };
         AuditRecord: {
             index: number;
@@ -1664,6 +2162,10 @@ export interface components {
         AuditRecords: {
             start: number;
             records: components["schemas"]["AuditRecord"][];
+        };
+        BlobCreated: {
+            digest: string;
+            sizeBytes: number;
         };
         BufferView: {
             bufferSize: number;
@@ -1849,6 +2351,31 @@ export interface components {
                 p: number;
             } | null;
             confidence: number;
+        };
+        DeliveryList: {
+            deliveries: components["schemas"]["DeliveryView"][];
+        };
+        DeliveryView: {
+            id: string;
+            channel: string;
+            /** @enum {string} */
+            purpose: "alert" | "test";
+            summary: string;
+            /**
+             * @description failed: it will not be tried again; dropped: the queue was full, or the channel went
+             * @enum {string}
+             */
+            state: "queued" | "delivered" | "failed" | "dropped";
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            createdAt: string;
+            /** @description When it is tried again */
+            nextAt: string | null;
+            endedAt: string | null;
+            lastError: string | null;
         };
         DeviceDetailView: {
             deviceId: string;
@@ -2275,10 +2802,6 @@ export interface components {
                 message: string;
             } | null;
             result: components["schemas"]["EstimateResult"] | null;
-        };
-        FileRef: {
-            digest: string;
-            sizeBytes: number;
         };
         FleetHistory: {
             stepHours: number;
@@ -2757,6 +3280,149 @@ export interface components {
             password: string;
             grants: components["schemas"]["AccessGrant"][];
         };
+        NewSilence: {
+            matcher: components["schemas"]["SilenceMatcher"];
+            durationMs: number;
+            /**
+             * Format: date-time
+             * @description Left out: now
+             */
+            startsAt?: string;
+            by?: string;
+            /** @description Why */
+            comment: string;
+        };
+        NotificationChannelInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            /** @default true */
+            enabled?: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity?: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules?: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved?: boolean;
+            target: components["schemas"]["NotificationTargetInput"];
+        };
+        NotificationChannelList: {
+            channels: components["schemas"]["NotificationChannelView"][];
+        };
+        NotificationChannelView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Alerts of less are not told here
+             * @default warning
+             * @enum {string}
+             */
+            minimumSeverity: "info" | "warning" | "critical";
+            /**
+             * @description Only of these rules; none: of all
+             * @default []
+             */
+            rules: string[];
+            /**
+             * @description Whether it is told when alerts have resolved
+             * @default true
+             */
+            resolved: boolean;
+            target: components["schemas"]["NotificationTargetView"];
+            host: string | null;
+            problem: string | null;
+            queued: number;
+            lastDeliveredAt: string | null;
+            lastError: {
+                message: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            } | null;
+        };
+        NotificationTargetInput: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretInput"];
+            /** @default null */
+            secret?: components["schemas"]["SecretInput"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretInput"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port?: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security?: "starttls" | "tls" | "none";
+            /** @default null */
+            user?: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password?: components["schemas"]["SecretInput"] | null;
+        };
+        NotificationTargetView: {
+            /** @constant */
+            kind: "webhook";
+            url: components["schemas"]["SecretView"];
+            /** @default null */
+            secret: components["schemas"]["SecretView"] | null;
+        } | {
+            /** @constant */
+            kind: "slack";
+            url: components["schemas"]["SecretView"];
+        } | {
+            /** @constant */
+            kind: "email";
+            /** @description Of the SMTP server */
+            host: string;
+            /** @default 587 */
+            port: number;
+            /**
+             * @description starttls: asked for, and nothing is sent without it; tls: from the first byte (port 465); none: in the clear
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** @default null */
+            user: string | null;
+            from: string;
+            to: string[];
+            /** @default null */
+            password: components["schemas"]["SecretView"] | null;
+        };
         OperatorList: {
             operators: components["schemas"]["OperatorView"][];
         };
@@ -2797,6 +3463,216 @@ export interface components {
              */
             at: string;
             dropouts: number;
+        };
+        PolicyDecisionList: {
+            decisions: components["schemas"]["PolicyDecisionView"][];
+        };
+        PolicyDecisionView: {
+            /** @description Its name; task:NAME is the release policy of a task */
+            policy: string;
+            /**
+             * @description failed: it could not be done, and is tried again
+             * @enum {string}
+             */
+            outcome: "done" | "dry-run" | "failed";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            reason: string;
+            model: string | null;
+            version: number | null;
+            task: string | null;
+            rounds: number;
+            evidence: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        PolicyInput: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion?: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun?: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs?: number;
+            /** @default {} */
+            budget?: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions?: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds?: number | null;
+                /** @default 604800000 */
+                periodMs?: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi?: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements?: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds?: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by?: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel?: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias?: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout?: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        PolicyList: {
+            policies: components["schemas"]["PolicyView"][];
+        };
+        PolicyView: {
+            /**
+             * @description Of this document's form
+             * @default 1
+             * @constant
+             */
+            formatVersion: 1;
+            name: string;
+            /**
+             * @description false: it decides nothing
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * @description It says what it would have done, and does nothing
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description At least so long from one decision to the next
+             * @default 86400000
+             */
+            cooldownMs: number;
+            /** @default {} */
+            budget: {
+                /**
+                 * @description At most so many in the period; null: no bound
+                 * @default 7
+                 */
+                decisions: number | null;
+                /**
+                 * @description train-on-drift: at most so many rounds in the period; null: no bound
+                 * @default null
+                 */
+                rounds: number | null;
+                /** @default 604800000 */
+                periodMs: number;
+            };
+            does: {
+                /** @constant */
+                kind: "train-on-drift";
+                telemetryTask: string;
+                /** @description A task that is prepared: paused, or done with its rounds */
+                task: string;
+                /**
+                 * @description So far a distribution lies from its reference, and further than chance
+                 * @default 0.2
+                 */
+                psi: number;
+                /**
+                 * @description In so many measurements in a row
+                 * @default 2
+                 */
+                measurements: number;
+                /**
+                 * @description That it is given
+                 * @default 50
+                 */
+                rounds: number;
+            } | {
+                /** @constant */
+                kind: "promote";
+                model: string;
+                /**
+                 * @description rollout: in steps, with gates of their own; release: the channel at once; alias: a name alone
+                 * @default rollout
+                 * @enum {string}
+                 */
+                by: "rollout" | "release" | "alias";
+                /**
+                 * @description Whose version is the champion
+                 * @default stable
+                 */
+                channel: string;
+                /**
+                 * @description by alias: the name that moves
+                 * @default null
+                 */
+                alias: string | null;
+                /**
+                 * @description by rollout: its document without arms and channel; what is left out is as by default
+                 * @default {}
+                 */
+                rollout: {
+                    [key: string]: unknown;
+                };
+            };
+            /** @enum {string} */
+            state: "disabled" | "watching" | "cooling-down" | "budget-spent";
+            waitsUntil: string | null;
+            decisionsInPeriod: number;
+            roundsInPeriod: number;
+            lastDecision: components["schemas"]["PolicyDecisionView"] | null;
         };
         PrivacyView: {
             issuer: components["schemas"]["IssuerView"];
@@ -3412,6 +4288,24 @@ export interface components {
             /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
             next: string | null;
         };
+        SecretInput: {
+            value: string;
+        } | {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
+        SecretView: {
+            env: string;
+        } | {
+            file: string;
+        } | {
+            /** @constant */
+            stored: true;
+        };
         /** @default {} */
         SecureSpec: {
             /**
@@ -3604,6 +4498,34 @@ export interface components {
             address: string;
             agent: string;
             current: boolean;
+        };
+        SilenceList: {
+            silences: components["schemas"]["SilenceView"][];
+        };
+        SilenceMatcher: {
+            rule?: string;
+            /** @enum {string} */
+            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            model?: string;
+            task?: string;
+        };
+        SilenceView: {
+            id: number;
+            matcher: components["schemas"]["SilenceMatcher"];
+            /** @enum {string} */
+            state: "ahead" | "active" | "ended";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            startsAt: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            endsAt: string;
+            by: string;
+            comment: string;
         };
         StatusView: {
             name: string;
@@ -3923,11 +4845,11 @@ export interface components {
              */
             gate: components["schemas"]["GateSpec"] | null;
             /**
-             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+             * @description train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so
              * @default every
              * @enum {string}
              */
-            release: "every" | "on-gate" | "manual";
+            release: "every" | "on-gate" | "rollout" | "manual";
             /**
              * @description Parameters that learn, by name; * stands for any text
              * @default [
@@ -4190,11 +5112,11 @@ export interface components {
              */
             gate?: components["schemas"]["GateSpecInput"] | null;
             /**
-             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+             * @description train: when inference devices get a version; on-gate: if it passed; rollout: in steps, a rollout by default of the newest version, of those that passed where there is a gate; manual: when an operator says so
              * @default every
              * @enum {string}
              */
-            release?: "every" | "on-gate" | "manual";
+            release?: "every" | "on-gate" | "rollout" | "manual";
             /**
              * @description Parameters that learn, by name; * stands for any text
              * @default [
@@ -4484,10 +5406,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["FileRef"];
-            trainingGraph: components["schemas"]["FileRef"] | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            graph: components["schemas"]["BlobCreated"];
+            trainingGraph: components["schemas"]["BlobCreated"] | null;
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
             variants: {
                 name: string;
                 digest: string;
@@ -4541,26 +5463,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["FileRef"];
+            plan: components["schemas"]["BlobCreated"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["FileRef"];
-                int8: components["schemas"]["FileRef"];
+                weights: components["schemas"]["BlobCreated"];
+                int8: components["schemas"]["BlobCreated"];
             };
-            graph: components["schemas"]["FileRef"] | null;
-            aggregate: components["schemas"]["FileRef"] | null;
+            graph: components["schemas"]["BlobCreated"] | null;
+            aggregate: components["schemas"]["BlobCreated"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
             after: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
         };
         VersionView: {
             model: string;
@@ -4902,7 +5824,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileRef"];
+                    "application/json": components["schemas"]["BlobCreated"];
                 };
             };
             /** @description The request is malformed */
@@ -4911,6 +5833,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -5519,8 +6443,12 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -5569,8 +6497,12 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
             409: components["responses"]["Problem"];
             /** @description The body is too large */
@@ -5621,8 +6553,12 @@ export interface operations {
             };
             /** @description The request is malformed */
             400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -5685,6 +6621,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -5921,6 +6859,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6233,6 +7173,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -6930,7 +7872,7 @@ export interface operations {
         parameters: {
             query: {
                 actor?: "operator" | "coordinator" | "device";
-                action?: "alias.move" | "alias.remove" | "api-token.create" | "api-token.revoke" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "operator.create" | "operator.grants" | "operator.password" | "operator.remove" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "session.begin" | "session.end" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "api-token.create" | "api-token.revoke" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "notification-channel.remove" | "notification-channel.set" | "notification-channel.test" | "operator.create" | "operator.grants" | "operator.password" | "operator.remove" | "plan.renew" | "policy.decide" | "policy.remove" | "policy.set" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "session.begin" | "session.end" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                 /**
                  * @description Name of a model
                  * @example digits
@@ -6977,6 +7919,12 @@ export interface operations {
                  * @example r1
                  */
                 rollout?: string;
+                /** @description Of alerts */
+                rule?: string;
+                alert?: number;
+                policy?: string;
+                notificationChannel?: string;
+                silence?: number;
                 /** @description RFC 3339, UTC */
                 since?: string;
                 /** @description RFC 3339, UTC */
@@ -9084,6 +10032,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -9154,6 +10104,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */
@@ -10285,6 +11237,1536 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getAlerts: {
+        parameters: {
+            query: {
+                state?: "pending" | "firing" | "resolved";
+                rule?: string;
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Name of a task
+                 * @example digits-training
+                 */
+                task?: string;
+                /**
+                 * @description Resolved alerts with a smaller id
+                 * @example 40
+                 */
+                before?: number;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertAcknowledgeInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertAcknowledgement: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                alert: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postAlertSilences: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            /** @description What was made */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                silence: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getAlertRules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRuleInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteAlertRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken; there is nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getSchemasAlertRuleJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPolicies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deletePolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken; there is nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getPolicyDecisions: {
+        parameters: {
+            query: {
+                policy?: string;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDecisionList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getSchemasPolicyJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    putNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken; there is nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    postNotificationChannelTest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getNotificationChannelDeliveries: {
+        parameters: {
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a channel
+                 * @example stable
+                 */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getSchemasNotificationChannelJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getStatus: {
         parameters: {
             query?: never;
@@ -10764,6 +13246,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description The request took too long to arrive */
             408: components["responses"]["Problem"];
             /** @description It conflicts with how things stand */

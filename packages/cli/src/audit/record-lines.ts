@@ -25,7 +25,7 @@ export function recordLines(records: readonly ShownRecord[]): string[] {
 
 /** "operator ada", "operator files", "coordinator task digits". */
 function actorText({ kind, ...more }: ShownRecord["actor"]): string {
-  if ("name" in more && more.name !== undefined) return `${kind} ${more.name}`;
+  if (typeof more["name"] === "string") return `${kind} ${more["name"]}`;
   const rest = Object.entries(more).map(([field, value]) =>
     field === "via" ? String(value) : `${field} ${String(value)}`,
   );

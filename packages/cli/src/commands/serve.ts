@@ -17,8 +17,9 @@ import { createSiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createShutdown } from "../start/shutdown.ts";
 import { examples } from "../examples.ts";
+import { addNotifyOptions, notifyOf, type NotifyOptions } from "../notify-options.ts";
 
-interface ServeOptions {
+interface ServeOptions extends NotifyOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir: string;
@@ -44,7 +45,7 @@ interface ServeOptions {
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
 export function serveCommand(): Command {
-  return new Command("serve")
+  return addNotifyOptions(new Command("serve"))
     .description("Run the coordinator and its dashboard, without a fleet or a demo.")
     .addOption(new Option("--port <n>", "port").default(7700).argParser(integerBetween(0, 65_535)))
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -130,6 +131,7 @@ export function serveCommand(): Command {
         "tributary serve --host 0.0.0.0 --tls-cert fullchain.pem --tls-key privkey.pem",
         "tributary serve --host 0.0.0.0 --tls self-signed --open-enrolment default",
         "tributary serve --public-url https://fl.example.org --trusted-proxy 10.0.0.0/8",
+        "tributary serve --notify-host hooks.slack.com --notify-secrets /etc/tributary/secrets",
       ),
     )
     .action(async (options: ServeOptions) => {
@@ -154,6 +156,7 @@ export function serveCommand(): Command {
         ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
         ...tlsOf(options),
         ...issuerOf(options),
+        ...(await notifyOf(options)),
       });
       shutdown.onClose(() => coordinator.close());
       process.on("SIGHUP", () => void coordinator.reloadCertificate());

@@ -10,11 +10,11 @@ import {
 import { failure, TributaryError } from "@tributary/core";
 import { Option, type Command } from "commander";
 import { examples } from "../examples.ts";
-import { urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
 
 const FORMATS = ["tensorboard", "mlflow"] as const;
 
-interface Options extends Pick<OperatorOptions, "url"> {
+interface Options extends OperatorOptions {
   readonly format: (typeof FORMATS)[number];
   readonly out?: string;
   readonly json?: boolean;
@@ -31,6 +31,7 @@ export function addTaskExportCommand(command: Command): void {
     .addOption(new Option("--format <format>", "for whom").choices(FORMATS).default("tensorboard"))
     .option("--out <dir>", "tensorboard: the folder to write to; each task has one of its own in it")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
@@ -45,7 +46,7 @@ MLflow's own variables say where and who: MLFLOW_TRACKING_URI, and MLFLOW_TRACKI
 
 async function exportTasks(names: readonly string[], options: Options): Promise<void> {
   const { url, format, json } = options;
-  const source = servedRuns(url);
+  const source = servedRuns(options);
   const [tell, where] = trackerOf(source, options);
   const tasks: { task: string; rounds: number }[] = [];
   for (const task of names) {
@@ -80,8 +81,8 @@ function trackerOf(
 }
 
 /** What a coordinator shows of its tasks. */
-function servedRuns(baseUrl: string): RunSource {
-  const api = createApiClient({ baseUrl });
+function servedRuns(options: OperatorOptions): RunSource {
+  const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
   return {
     tasks: async () => (await api.tasks()).map(({ name }) => name),
     task: (name) => orUndefined(api.task(name)),

@@ -73,7 +73,7 @@ function Model({ model }: { readonly model: ModelView }): ReactNode {
           </span>
         </Link>
       )}
-      <div className="columns columns-wide-first">
+      <div className="columns model-columns">
         <VersionsCard model={model} versions={versions} chosen={chosen} />
         <ModelCard model={model.name} version={chosen} newest={model.currentVersion} />
       </div>

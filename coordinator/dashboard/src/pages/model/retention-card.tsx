@@ -11,7 +11,7 @@ import { VirtualTable } from "../../ui/virtual-table.tsx";
 export function RetentionCard({ model }: { readonly model: string }): ReactNode {
   const retention = useQuery(useDashboard().queries.retention(model));
   return (
-    <section className="card" aria-labelledby="retention-title" data-testid="retention">
+    <section className="card stack" aria-labelledby="retention-title" data-testid="retention">
       <h2 id="retention-title">Retention</h2>
       <Loaded query={retention}>
         {({ rule, offered }) => (

@@ -36,6 +36,7 @@ function Overview({ tasks }: { readonly tasks: readonly TaskView[] }): ReactNode
   const nowMs = useServerNow(30_000);
   const { data: status } = useQuery(queries.status());
   const { data: models = [] } = useQuery(queries.models());
+  const { data: found } = useQuery(queries.alerts());
   const { data: keys = [] } = useQuery({ ...queries.keys(), refetchInterval: KEYS_EVERY_MS });
   const rollouts = useQueries({ queries: models.map(({ name }) => queries.rollouts(name)) }).flatMap(
     ({ data = [] }) => data,
@@ -56,7 +57,9 @@ function Overview({ tasks }: { readonly tasks: readonly TaskView[] }): ReactNode
       <div className="page-head">
         <h1>Overview</h1>
       </div>
-      <AttentionCard found={attention({ status, tasks, activities, rollouts, keys, nowMs })} />
+      <AttentionCard
+        found={attention({ status, tasks, activities, rollouts, keys, alerts: found?.alerts ?? [], nowMs })}
+      />
       <dl className="figures">
         <Figure
           name="Devices"

@@ -1,6 +1,6 @@
 import { publicMessageOf, TributaryError } from "@tributary/api-client";
 import { type ReactNode, useState } from "react";
-import { SiteMark } from "../../shell/site-mark.tsx";
+import { BrandMark } from "../../ui/icons.tsx";
 
 interface Props {
   readonly title: string;
@@ -29,7 +29,10 @@ export function AccessCard({ title, action, run, onLeave, children }: Props): Re
   };
   return (
     <main className="access" id="main">
-      <SiteMark />
+      <p className="brand">
+        <BrandMark />
+        <span className="brand-name">Tributary</span>
+      </p>
       <form
         className="card access-card"
         aria-labelledby="access-title"

@@ -29,6 +29,8 @@ import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
 import { roundPhases } from "./0035-round-phases.ts";
 import { search } from "./0036-search.ts";
+import { alerts } from "./0037-alerts.ts";
+import { notifications } from "./0038-notifications.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -62,6 +64,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0033-idempotent-requests": idempotentRequests,
   "0035-round-phases": roundPhases,
   "0036-search": search,
+  "0037-alerts": alerts,
+  "0038-notifications": notifications,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -160,7 +160,7 @@ async function withDetails(
   const [versionsOf, tagsOf] = [of(versions), of(tags)];
   return rows.map((row) => ({
     ...row,
-    versions: (versionsOf.get(row.deviceId) ?? []).map(({ deviceId: _, ...version }) => version),
+    versions: (versionsOf.get(row.deviceId) ?? []).map(({ deviceId: _deviceId, ...version }) => version),
     tags: (tagsOf.get(row.deviceId) ?? []).map(({ tag }) => tag),
   }));
 }
