@@ -112,6 +112,15 @@ async function write(store: MetadataRepositories, tasks: PastTasks): Promise<voi
         startedAt: START + number * 3_600_000,
         endedAt: START + number * 3_600_000 + 9_000,
         reported: 30,
+        secure: {
+          step: "unmask",
+          cohort: 32,
+          threshold: 17,
+          survivors: 30,
+          lost: { advertise: 0, share: 0, mask: 2, sign: 0, unmask: 0 },
+          private: true,
+          unmasked: 1,
+        },
       }),
     );
     await store.measurements.insert(measured(id, tasks.watch, number));
