@@ -27,6 +27,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
     "/v1/tasks/validation",
     {
       // Checked by parseTaskSpec, which fills in the defaults and names the field that is wrong.
+      config: { of: "body" },
       schema: {
         summary: "Check a task's document as its creation would, and create nothing",
         tags,

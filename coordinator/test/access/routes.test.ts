@@ -77,7 +77,6 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "POST /v1/alerts/:alert/acknowledgement",
     "POST /v1/devices/:device/revocation",
     "POST /v1/tasks/estimate",
-    "POST /v1/tasks/validation",
     "PUT /v1/alert-rules/:rule",
     "PUT /v1/policies/:policy",
   ],
@@ -137,7 +136,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/tasks/:task/suspicions",
   ],
   "operator operate of any": ["POST /v1/blobs"],
-  "operator operate of body": ["POST /v1/tasks"],
+  "operator operate of body": ["POST /v1/tasks", "POST /v1/tasks/validation"],
   "operator operate of model": [
     "DELETE /v1/models/:model/aliases/:alias",
     "DELETE /v1/models/:model/channels/:channel",
