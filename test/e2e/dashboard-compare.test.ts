@@ -43,6 +43,8 @@ beforeAll(async () => {
   const before = await createCoordinator(options);
   const first = createApiClient({ baseUrl: before.url, token: before.operatorToken });
   await first.publishModel("digits", buildLinear({ seed: 1 }));
+  // The past has no weights: what is new learns another model.
+  await first.publishModel("letters", buildLinear({ seed: 2 }));
   for (const [name, strategy] of [
     [TASKS.plain, { name: "fedAvg" }],
     [TASKS.adam, { name: "fedAdam", parameters: { learningRate: 0.02 } }],
@@ -145,8 +147,8 @@ test("what is searched for is found, chosen and compared, and saved as a table",
 
 test("a new task is checked as it is typed, estimated, and started", async () => {
   await page.goto(`${coordinator.url}/tasks/new`);
-  await page.getByTestId("field-model").selectOption("digits");
-  await page.getByTestId("field-name").fill("digits-new");
+  await page.getByTestId("field-model").selectOption("letters");
+  await page.getByTestId("field-name").fill("letters-new");
   await pictures("new-task-model");
   await page.getByTestId("next-step").click();
   await page.getByTestId("field-epochs").fill("3");
@@ -160,16 +162,16 @@ test("a new task is checked as it is typed, estimated, and started", async () =>
   await page.getByTestId("start-task").click();
   await page.getByLabel(/token/i).fill(coordinator.operatorToken);
   await page.getByTestId("start-task-confirm").click();
-  await see(page).toHaveURL(/\/tasks\/digits-new$/);
-  expect((await api.task("digits-new")).spec.local.epochs).toBe(3);
-  await api.setTaskState("digits-new", { state: "paused" });
+  await see(page).toHaveURL(/\/tasks\/letters-new$/);
+  expect((await api.task("letters-new")).spec.local.epochs).toBe(3);
+  await api.setTaskState("letters-new", { state: "paused" });
 
   // As a link does: the token lives as long as the page.
-  await page.evaluate(() => history.pushState(null, "", "/tasks/new?model=digits"));
-  await page.getByTestId("field-name").fill("digits-new");
+  await page.evaluate(() => history.pushState(null, "", "/tasks/new?model=letters"));
+  await page.getByTestId("field-name").fill("letters-new");
   await see(page.getByTestId("validation")).toHaveText("Something has to be changed");
   await see(page.getByText("A task of this name exists already.")).toBeVisible();
-  await page.getByTestId("field-name").fill("digits-other");
+  await page.getByTestId("field-name").fill("letters-other");
   await see(page.getByTestId("validation")).toHaveText("The coordinator would take it");
   await page.getByTestId("step-devices").click();
   await page.getByTestId("field-goalCount").fill("4");

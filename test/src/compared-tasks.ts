@@ -3,6 +3,7 @@ import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tri
 import { classBins, CONFIDENCE_BINS } from "@tributary/metrics";
 import type { MetricDocument } from "@tributary/protocol";
 import { openSqlMetadataStore } from "../../coordinator/src/adapters/sql/sql-metadata-store.ts";
+import type { MetadataRepositories } from "../../coordinator/src/ports/metadata-store.ts";
 import type { MeasurementRecord } from "../../coordinator/src/ports/records.ts";
 import { exampleLineage, exampleRound, exampleVersion } from "../../coordinator/src/testing/index.ts";
 
@@ -12,16 +13,25 @@ const ROUNDS = 30;
 const BEGUN = 1;
 const START = Date.UTC(2026, 10, 1);
 
+export interface PastTasks {
+  readonly plain: string;
+  readonly adam: string;
+  readonly watch: string;
+}
+
 /**
  * Gives two tasks of a coordinator that does not run a past of rounds and versions, and a third measurements that drift.
  *
  * @param tasks that exist, on the model digits with one version
  */
-export async function writePast(
-  dataDir: string,
-  tasks: { readonly plain: string; readonly adam: string; readonly watch: string },
-): Promise<void> {
+export async function writePast(dataDir: string, tasks: PastTasks): Promise<void> {
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
+  // In one transaction: the disk is waited for once.
+  await store.transaction((tx) => write(tx, tasks));
+  await store.close();
+}
+
+async function write(store: MetadataRepositories, tasks: PastTasks): Promise<void> {
   let version = 1;
   const past = [
     [tasks.plain, 0.12, 0.93],
@@ -102,11 +112,19 @@ export async function writePast(
         startedAt: START + number * 3_600_000,
         endedAt: START + number * 3_600_000 + 9_000,
         reported: 30,
+        secure: {
+          step: "unmask",
+          cohort: 32,
+          threshold: 17,
+          survivors: 30,
+          lost: { advertise: 0, share: 0, mask: 2, sign: 0, unmask: 0 },
+          private: true,
+          unmasked: 1,
+        },
       }),
     );
     await store.measurements.insert(measured(id, tasks.watch, number));
   }
-  await store.close();
 }
 
 /** Ones come to be written ever more, and answers to be less sure. */

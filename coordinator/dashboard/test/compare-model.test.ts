@@ -104,7 +104,7 @@ test("figures, differences and values are told plainly", () => {
   expect(methodText(difference)).toBe(
     "p 0.020, 0.040 among all pairs; 50 examples, both versions on the same examples of devices",
   );
-  expect([plainValue('"fedAvg"'), plainValue("[1,2]"), plainValue(null)]).toEqual(["fedAvg", "[1,2]", "–"]);
+  expect(['"fedAvg"', "[1,2]", "null", null].map(plainValue)).toEqual(["fedAvg", "[1,2]", "none", "–"]);
 });
 
 describe("suggestions for a query", () => {
@@ -136,6 +136,7 @@ describe("suggestions for a query", () => {
     ["accuracy > 0.9 and p", ["phase", "private", "parameter."]],
     ["parameter.learningRate ", [">", ">=", "<", "<=", "=", "in ("]],
     ["accuracy > ", []],
+    ["accuracy > 0.9", []],
   ])("%j", (query, expected) => {
     expect(texts(query)).toEqual(expected);
   });

@@ -32,7 +32,11 @@ export async function compare(store: Stored, refs: readonly string[]): Promise<C
   for (const subject of subjects) told.push(await subjectView(store, subject));
   return {
     subjects: told,
-    parameters: sideBySide(subjects.map(documentOf)),
+    parameters: sideBySide(
+      subjects.map(documentOf),
+      // A published version has no task's document.
+      subjects.map(({ task }) => task === undefined),
+    ),
     metrics,
     differences: await differencesOf(store, versions, metrics),
     confidence: CONFIDENCE,

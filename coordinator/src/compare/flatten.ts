@@ -25,12 +25,20 @@ export interface ComparedParameter {
   readonly differs: boolean;
 }
 
-/** Documents side by side: each path that one of them has, in the order in which they come. */
-export function sideBySide(documents: readonly unknown[]): ComparedParameter[] {
+/**
+ * Documents side by side: each path that one of them has, in the order in which they come.
+ *
+ * @param parts - which of them are only parts: what they do not say does not differ
+ */
+export function sideBySide(
+  documents: readonly unknown[],
+  parts: readonly boolean[] = [],
+): ComparedParameter[] {
   const leaves = documents.map(flattened);
   const paths = new Set(leaves.flatMap((each) => [...each.keys()]));
   return [...paths].map((path) => {
     const values = leaves.map((each) => each.get(path) ?? null);
-    return { path, values, differs: values.some((value) => value !== values[0]) };
+    const said = values.filter((value, i) => value !== null || parts[i] !== true);
+    return { path, values, differs: said.some((value) => value !== said[0]) };
   });
 }

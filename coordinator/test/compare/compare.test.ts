@@ -53,6 +53,13 @@ describe("documents side by side", () => {
     ]);
   });
 
+  test("what a part of one does not say does not differ", () => {
+    expect(sideBySide([{ a: 1, b: 2 }, { b: 3 }], [false, true]).map(({ differs }) => differs)).toEqual([
+      false,
+      true,
+    ]);
+  });
+
   test("differ nowhere from themselves, whatever they hold", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (document) => {

@@ -1,7 +1,8 @@
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
 import { chartColors, useColorScheme } from "./chart-colors.ts";
-import { type SeriesColors, seriesColors } from "./series-colors.ts";
+import { SERIES_COUNT, type SeriesColors, seriesColors } from "./series-colors.ts";
 
 export interface ChartLine {
   readonly name: string;
@@ -69,7 +70,7 @@ export function LineChart(props: Props): ReactNode {
             ...axis,
             grid: { show: false },
             size: 30,
-            space: 60,
+            space: 84,
             values: (_plot, splits) => splits.map(formatX),
           },
           { ...axis, size: 62, space: 34, values: (_plot, splits) => splits.map(formatY) },
@@ -104,6 +105,15 @@ export function LineChart(props: Props): ReactNode {
   if (x.length === 0) return <p className="quiet">Nothing to draw yet.</p>;
   return (
     <figure className="curve" aria-label={label}>
+      {lines.length > 1 && (
+        <figcaption className="curve-legend">
+          {lines.map(({ name }, i) => (
+            <span key={name} className="line-key" data-series={(i % SERIES_COUNT) + 1}>
+              {name}
+            </span>
+          ))}
+        </figcaption>
+      )}
       <div className="line-plot" ref={host} aria-hidden="true" />
     </figure>
   );

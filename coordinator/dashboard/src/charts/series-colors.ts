@@ -1,6 +1,8 @@
 /** Lines of a chart by their places; more begin again. */
 const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"] as const;
 
+export const SERIES_COUNT = SERIES.length;
+
 export interface SeriesColors {
   readonly lines: readonly string[];
   readonly warn: string;

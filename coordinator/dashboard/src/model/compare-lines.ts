@@ -37,6 +37,7 @@ export function methodText({ method, examples, p, adjustedP }: Difference): stri
 export function plainValue(json: string | null): string {
   if (json === null) return "–";
   const value: unknown = JSON.parse(json);
+  if (value === null) return "none";
   return typeof value === "string" ? value : json;
 }
 

@@ -10,10 +10,10 @@ export function revealedLines({
   secureAggregation,
   kind,
 }: Pick<Spec, "secureAggregation" | "kind">): readonly string[] {
-  const what = kind === "train" ? "what its model learned" : "what it counted";
+  const did = kind === "train" ? "learned" : "counted";
   if (secureAggregation.mode === "off")
     return [
-      `The coordinator receives ${what} from each device by itself, and could look at it before it adds it up.`,
+      `The coordinator receives what each device ${did} from each device by itself, and could look at it before it adds it up.`,
       "Nothing hides one device among the others in this task.",
     ];
   const { minimumCohort } = secureAggregation;
@@ -22,7 +22,7 @@ export function revealedLines({
       ? ` Fewer than ${PRIVATE_FLOOR} is a trial, and not private: who knows most of the others' contributions learns the last one's.`
       : "";
   return [
-    `The coordinator learns only the sum over all devices of a round, never ${what} on a single one: each device adds random numbers that cancel out in the sum.`,
+    `The coordinator learns only the sum over all devices of a round, never what a single one ${did}: each device adds random numbers that cancel out in the sum.`,
     `A sum is only ever of ${minimumCohort} devices or more; with fewer the round is given up and nothing is learned.${few}`,
     "The coordinator does learn which devices took part, when, and how many examples they had together.",
   ];

@@ -35,6 +35,8 @@ export function suggestionsFor(query: string, fields: readonly SearchField[]): r
     }));
   if (atSpace && before !== "" && !/(?:\(|\b(?:and|or|not))$/i.test(before))
     return ["and", "or"].map((text) => ({ text, note: "and what else", query: `${before} ${text} ` }));
+  // A value without a space after it may go on.
+  if (!atSpace && lastWord === "" && !/[(,]$/.test(query)) return [];
   const stem = query.slice(0, query.length - lastWord.length);
   return fields
     .filter(({ name }) => name.toLowerCase().startsWith(lastWord.toLowerCase()) && name !== lastWord)

@@ -6,7 +6,9 @@ export function CommandLine({ command }: { readonly command: string }): ReactNod
   const clipboard = (navigator as { clipboard?: Clipboard }).clipboard; // missing where the page is no secure context
   return (
     <div className="command">
-      <code>{command}</code>
+      {/* Wider than its place, it scrolls: by keyboard too. */}
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <code tabIndex={0}>{command}</code>
       {clipboard !== undefined && (
         <button
           type="button"

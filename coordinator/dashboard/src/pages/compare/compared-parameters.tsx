@@ -18,7 +18,7 @@ export function ComparedParameters({ view }: { readonly view: CompareView }): Re
     ...subjects.map(({ ref }, i) => ({
       title: ref,
       cell: ({ values, differs }: Parameter) => (
-        <span className="parameter" data-differs={differs}>
+        <span className="parameter" data-differs={differs} title={values[i] ?? undefined}>
           {plainValue(values[i] ?? null)}
         </span>
       ),

@@ -61,7 +61,7 @@ export function SubjectPicker({
             list={`${id}-known`}
             value={text}
             placeholder="task, or model@version"
-            pattern="[a-z0-9][a-z0-9-]*(@[a-z0-9][a-z0-9-]*)?"
+            pattern="[a-z0-9][a-z0-9\-]*(@[a-z0-9][a-z0-9\-]*)?"
             data-testid="add-subject"
             onChange={(event) => setText(event.target.value)}
           />

@@ -64,14 +64,14 @@ export function EstimateStep({ document }: { readonly document: object }): React
   };
   const view = estimate.data;
   return (
-    <div className="field-wide stack">
+    <div className="entry-wide stack">
       <p>
         The coordinator plays the rounds among simulated devices, with the real protocol and real training.
         Say what yours are like; it takes half a minute at most.
       </p>
       <div className="fields">
         {ASSUMPTIONS.map(({ name, label }) => (
-          <label key={name} className="field">
+          <label key={name} className="entry">
             {label}
             <input
               inputMode="decimal"
@@ -80,7 +80,7 @@ export function EstimateStep({ document }: { readonly document: object }): React
             />
           </label>
         ))}
-        <label className="field">
+        <label className="entry">
           Accuracy to reach, per cent
           <input inputMode="decimal" value={accuracy} onChange={(event) => setAccuracy(event.target.value)} />
         </label>

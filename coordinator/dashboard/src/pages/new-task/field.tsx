@@ -46,7 +46,7 @@ export function Field({
       change({ [name]: event.target.value } as Partial<TaskDraft>),
   };
   return (
-    <div className="field">
+    <div className="entry">
       <label htmlFor={id}>{label}</label>
       {options !== undefined && !open ? (
         <select {...shared}>
@@ -93,7 +93,7 @@ export function Toggle({
   readonly note: ReactNode;
 }): ReactNode {
   return (
-    <div className="field field-wide">
+    <div className="entry entry-wide">
       <label className="choice">
         <input
           type="checkbox"

@@ -15,7 +15,10 @@ import "./new-task.css";
 /** A new task, step by step. Nothing is made before the last one. */
 export function NewTaskPage(): ReactNode {
   const [address, setAddress] = useSearchParams();
-  const [draft, setDraft] = useState<TaskDraft>({ ...EMPTY_DRAFT, model: address.get("model") ?? "" });
+  const [draft, setDraft] = useState<TaskDraft>(() => {
+    const model = address.get("model") ?? "";
+    return { ...EMPTY_DRAFT, model, name: model };
+  });
   const document = useMemo(() => documentOf(draft), [draft]);
   const { state, problems, other } = useValidation(document, draft.name !== "" && draft.model !== "");
   const index = Math.max(
@@ -86,7 +89,7 @@ export function NewTaskPage(): ReactNode {
               data-testid="next-step"
               onClick={() => go(index + 1)}
             >
-              {STEPS[index + 1]!.title}
+              Next: {STEPS[index + 1]!.title}
             </button>
           )}
         </div>
@@ -103,7 +106,7 @@ function named(draft: TaskDraft, changes: Partial<TaskDraft>): TaskDraft {
 
 function ValidationNote({ state }: { readonly state: ReturnType<typeof useValidation>["state"] }): ReactNode {
   const words = {
-    empty: "Choose a model to begin",
+    empty: "Choose a model and a name",
     checking: "Checking…",
     valid: "The coordinator would take it",
     wrong: "Something has to be changed",
@@ -132,7 +135,7 @@ function Review({
   const [, navigate] = useLocation();
   const text = JSON.stringify(document, null, 2);
   return (
-    <div className="field-wide stack">
+    <div className="entry-wide stack">
       <p>This is the whole task; what it does not say is as the coordinator has it.</p>
       <pre className="document" data-testid="task-document">
         {text}

@@ -61,7 +61,7 @@ function Dataset({ context }: { readonly context: FieldContext }): ReactNode {
     }
   };
   return (
-    <div className="field-pair">
+    <div className="entry-pair">
       <Field
         context={context}
         name="dataset"

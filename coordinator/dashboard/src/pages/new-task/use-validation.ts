@@ -10,7 +10,8 @@ export function useValidation(document: object, enough: boolean): Validation {
   const { operator } = useDashboard();
   const [checked, setChecked] = useState<{ readonly of: object; readonly found: Validation }>();
   useEffect(() => {
-    if (!enough) return;
+    // Nobody is asked in vain: refusals are counted against whoever sends them.
+    if (!enough || !operator.known) return;
     let outdated = false;
     const timer = setTimeout(() => {
       operator
@@ -27,6 +28,7 @@ export function useValidation(document: object, enough: boolean): Validation {
     };
   }, [document, enough, operator]);
   if (!enough) return nothingWrong("empty");
+  if (!operator.known) return nothingWrong("unknown");
   if (checked === undefined) return nothingWrong("checking");
   // What was wrong before stays in view until it is known to be right.
   return checked.of === document ? checked.found : { ...checked.found, state: "checking" };

@@ -47,7 +47,7 @@ export function PrivacyPage(): ReactNode {
               <dt>The public log of devices</dt>
               <dd>
                 {logLine(view)}
-                {view.certificateLog.signed !== null && (
+                {view.certificateLog.signed !== null && view.certificateLog.size > 0 && (
                   <code className="fingerprint">{view.certificateLog.signed.rootHash}</code>
                 )}
               </dd>
