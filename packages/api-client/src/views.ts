@@ -108,8 +108,9 @@ type NotificationChannel = Frozen<
   paths["/v1/notification-channels/{channel}"]["put"]["requestBody"]["content"]["application/json"]
 >;
 /** A channel as an operator writes it: what is left out is as by default. */
-export type NotificationChannelInput = Pick<NotificationChannel, "name"> &
-  Partial<Pick<NotificationChannel, "enabled" | "minimumSeverity" | "rules" | "resolved">> & {
+export type NotificationChannelInput = { readonly name: string } & Partial<
+  Pick<NotificationChannel, "enabled" | "minimumSeverity" | "rules" | "resolved">
+> & {
     readonly target: Loose<NotificationChannel["target"]>;
   };
 /** Of each kind of target what has a default may be left out. */
