@@ -30,7 +30,11 @@ export async function exportTasks(names: readonly string[], options: TaskExportO
   }
   if (json === true) return console.log(JSON.stringify({ format, where, tasks }));
   for (const { task, rounds } of tasks)
-    console.log(rounds === 0 ? `${task}: nothing new for ${where}` : `${task}: ${rounds} rounds to ${where}`);
+    console.log(
+      rounds === 0
+        ? `${task}: nothing new for ${where}`
+        : `${task}: ${rounds} ${rounds === 1 ? "round" : "rounds"} to ${where}`,
+    );
 }
 
 /** @throws cli/usage */
