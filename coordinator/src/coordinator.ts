@@ -375,6 +375,7 @@ async function start(
     store,
     registry,
     issuerPublicKey,
+    intervalMs: config.limits.healthIntervalMs,
     told: (device, runs) => fleet.runs(device, runs),
   });
   registerFleetRoutes(app, {

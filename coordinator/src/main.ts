@@ -36,6 +36,7 @@ interface Arguments {
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly anonymous: AnonymousAccess;
+  readonly healthSeconds: number;
   readonly logLevel: LogLevel;
   readonly notifyHost: readonly string[];
   readonly notifyPrivate?: true;
@@ -51,6 +52,12 @@ function port(text: string): number {
   const value = Number(text);
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("expected 0 to 65535");
   return value;
+}
+
+function seconds(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text) || Number(text) > 3_600)
+    throw new InvalidArgumentError("expected 1 to 3600");
+  return Number(text);
 }
 
 /** `https://app.example` for the population "default", or `population=https://app.example`. */
@@ -107,6 +114,11 @@ const command = new Command("tributary-coordinator")
       .default("none"),
   )
   .addOption(
+    new Option("--health-seconds <n>", "least time between two reports of a device on how a version fares")
+      .argParser(seconds)
+      .default(10),
+  )
+  .addOption(
     new Option("--log-level <level>", "what is logged")
       .choices(LOG_LEVELS)
       .default("warn")
@@ -137,6 +149,7 @@ const command = new Command("tributary-coordinator")
       allowHost,
       issuerKey,
       issuerName,
+      healthSeconds,
       tensorboard,
       otlpEndpoint,
       traceRatio,
@@ -160,6 +173,7 @@ const command = new Command("tributary-coordinator")
         ...rest,
         allowOrigins: allowOrigin,
         allowHosts: allowHost,
+        limits: { healthIntervalMs: 1_000 * healthSeconds },
         notify: {
           allowHosts: notifyHost,
           allowPrivate: notifyPrivate === true,
