@@ -15,6 +15,7 @@ import {
   type PopulationName,
   type SecureRandom,
 } from "@tributary/core";
+import { checkOidc, type OidcConfig, type ResolvedOidc } from "./access/oidc/oidc-config.ts";
 import type { ScryptCost } from "./access/passwords.ts";
 import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { MIN_HEALTH_INTERVAL_MS, readPublicKey } from "@tributary/protocol";
@@ -64,6 +65,8 @@ export interface CoordinatorConfig {
    * @defaultValue "none"
    */
   readonly anonymous?: AnonymousAccess;
+  /** An OpenID provider that operators may sign in at, beside their accounts here. @defaultValue none */
+  readonly oidc?: OidcConfig;
   /**
    * Days that the signed timestamp of the releases holds, 1 to 3650. So long a copy of them can be served without this coordinator, and
    * so long whoever controls the network can hide a newer release from a device.
@@ -170,6 +173,8 @@ export interface CoordinatorLimits {
   readonly sessionIdleMs: number;
   /** It is over then even if it is used. */
   readonly sessionLifetimeMs: number;
+  /** Likewise one that an identity provider vouched for: whoever is removed there keeps it so long. */
+  readonly providerSessionLifetimeMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
@@ -187,6 +192,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   healthIntervalMs: MIN_HEALTH_INTERVAL_MS,
   sessionIdleMs: 8 * 3_600_000,
   sessionLifetimeMs: 7 * 86_400_000,
+  providerSessionLifetimeMs: 12 * 3_600_000,
 });
 
 /** A checked configuration, defaults filled in. */
@@ -207,6 +213,7 @@ export interface ResolvedConfig {
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
   readonly anonymous: AnonymousAccess;
+  readonly oidc: ResolvedOidc | undefined;
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
   readonly notify: Required<Pick<NotifyConfig, "allowHosts" | "allowPrivate">> & {
@@ -265,6 +272,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     rates: checkCounts("rates", { ...DEFAULT_RATES, ...config.rates }),
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
     anonymous,
+    oidc: config.oidc === undefined ? undefined : checkOidc(config.oidc),
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     notify: checkNotify(config.notify ?? {}),

@@ -69,6 +69,7 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { oidcSecrets } from "./access/oidc/oidc-config.ts";
 import { mlflowSecrets } from "./runs/mlflow-client.ts";
 import { trackRuns } from "./runs/track-runs.ts";
 import { StorageHealth } from "./storage-health.ts";
@@ -152,6 +153,7 @@ async function start(
     env: { clock, random },
     store: () => store,
     operatorToken,
+    url: () => url,
     ...(seams.passwordCost && { passwordCost: seams.passwordCost }),
   });
   const { guard } = accessRoom;
@@ -159,7 +161,7 @@ async function start(
     level: config.logLevel,
     format: config.logFormat,
     clock,
-    secrets: [operatorToken, ...mlflowSecrets(config.mlflow)],
+    secrets: [operatorToken, ...mlflowSecrets(config.mlflow), ...oidcSecrets(config.oidc)],
     traceFields: activeTraceFields,
   });
   const log = seams.log ?? ownLog;
@@ -416,10 +418,10 @@ async function start(
   await alerts.begin();
   policies.begin();
   const port = await listen(app, config);
-
-  const setupCode = await accessRoom.issueSetupCode();
   const url =
     config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
+
+  const setupCode = await accessRoom.issueSetupCode();
   const runs = trackRuns({ config, env, store, bus, progressOf: (task) => registry.progress(task), url });
   opened.defer(() => closeInTime(env, "runs", () => runs.close()));
   let closing: Promise<void> | undefined;

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addOidcOptions, oidcOf, type OidcOptions } from "./access/oidc/oidc-options.ts";
 import {
   ANONYMOUS_ACCESS,
   LOG_FORMATS,
@@ -18,7 +19,7 @@ import { VERSION } from "./version.ts";
 
 // The coordinator as a process of its own. Prints one JSON line when it listens; its log goes to standard error.
 
-interface Arguments {
+interface Arguments extends OidcOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir: string;
@@ -66,7 +67,7 @@ function origin(text: string, before: Record<string, string[]>): Record<string, 
   return { ...before, [population]: [...(before[population] ?? []), value] };
 }
 
-const command = new Command("tributary-coordinator")
+const command = addOidcOptions(new Command("tributary-coordinator"))
   .description("Run a coordinator: registry, rounds, releases and the gateway for devices.")
   .version(VERSION)
   .addOption(new Option("--port <port>", "port to listen on; 0 takes any").argParser(port).default(7700))
@@ -183,6 +184,7 @@ const command = new Command("tributary-coordinator")
         ...runsOf(tensorboard),
         ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
         trustedProxies: trustedProxy,
+        ...(await oidcOf(rest, process.env)),
         ...tlsOf({ tls, tlsCert, tlsKey }),
         ...(issuerKey === undefined
           ? {}

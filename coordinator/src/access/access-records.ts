@@ -56,7 +56,8 @@ export function apiTokenChanged(
 export function sessionChanged(
   actor: AuditActor,
   action: "session.begin" | "session.end",
-  { id, name, address }: SessionRecord,
+  { id, name, address, vouched }: SessionRecord,
 ): NewAuditRecord {
-  return { actor, action, object: {}, detail: { session: id, operator: name, address } };
+  const by = vouched && { issuer: vouched.issuer, subject: vouched.subject };
+  return { actor, action, object: {}, detail: { session: id, operator: name, address, ...by } };
 }

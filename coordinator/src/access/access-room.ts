@@ -9,6 +9,8 @@ import { createGuard, type Guard } from "./guard.ts";
 import { createIdentify } from "./identify.ts";
 import { modelLookups } from "./model-lookups.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
+import { createIdentityProvider } from "./oidc/identity-provider.ts";
+import { registerOidcRoutes } from "./oidc/oidc-routes.ts";
 import { createOperators } from "./operators.ts";
 import { createPasswords, type ScryptCost } from "./passwords.ts";
 import { ownCookie, SESSION_COOKIE } from "./session-cookie.ts";
@@ -23,6 +25,8 @@ export interface AccessRoomOptions {
   /** Opened after the server that the room stands before. */
   readonly store: () => MetadataStore;
   readonly operatorToken: string;
+  /** The coordinator's own address, once it listens. */
+  readonly url: () => string;
   /** What a password costs, for tests. */
   readonly passwordCost?: ScryptCost;
 }
@@ -37,12 +41,20 @@ export interface AccessRoom {
 }
 
 export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
-  const { config, env, store, operatorToken } = options;
+  const { config, env, store, operatorToken, url } = options;
   const { clock, random } = env;
-  const { sessionIdleMs: idleMs, sessionLifetimeMs: lifetimeMs } = config.limits;
+  const { oidc } = config;
+  const { sessionIdleMs: idleMs, sessionLifetimeMs: lifetimeMs, providerSessionLifetimeMs } = config.limits;
   const secure = config.tls !== undefined || config.publicUrl?.startsWith("https:") === true;
 
-  const sessions = createSessions({ store, clock, random, idleMs, lifetimeMs });
+  const sessions = createSessions({
+    store,
+    clock,
+    random,
+    idleMs,
+    lifetimeMs,
+    provider: { rules: oidc?.rulesDigest, lifetimeMs: providerSessionLifetimeMs },
+  });
   const cookie = ownCookie(SESSION_COOKIE, { secure });
   const tokens = createApiTokens({ store, clock, random });
   const setup = createSetupLink({ store, clock, random });
@@ -62,7 +74,28 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
   return {
     guard,
     register(app) {
-      registerSessionRoutes(app, { store, guard, operators, sessions, cookie, setup, lifetimeMs });
+      registerSessionRoutes(app, {
+        store,
+        guard,
+        operators,
+        sessions,
+        cookie,
+        setup,
+        lifetimeMs,
+        ...(oidc && { identityProvider: oidc.name }),
+      });
+      registerOidcRoutes(app, {
+        env,
+        oidc,
+        provider: oidc && createIdentityProvider({ oidc, clock }),
+        guard,
+        operators,
+        limits,
+        cookie,
+        secure,
+        lifetimeMs: providerSessionLifetimeMs,
+        url,
+      });
       registerOperatorRoutes(app, { store, operators });
       registerApiTokenRoutes(app, { store, clock, tokens });
     },

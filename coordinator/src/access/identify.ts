@@ -52,12 +52,13 @@ export function createIdentify({ config, isBootstrap, tokens, browsers }: Identi
 
 /** Who a session is of; undefined where there is no such account any more. */
 export async function sessionPrincipal(
-  { id, name, grants, expiresAt }: SessionRecord,
+  { id, name, grants, vouched, expiresAt }: SessionRecord,
   cookie: string,
   store: Pick<MetadataStore, "accounts">,
 ): Promise<Principal | undefined> {
   const session = { id, expiresAt, csrfToken: csrfTokenOf(cookie) };
-  if (grants !== null) return { kind: "identity-provider", name, grants, session };
+  if (grants !== null)
+    return { kind: "identity-provider", name, grants, session, ...(vouched && { subject: vouched.subject }) };
   const account = await store.accounts.get(name);
   return account && { kind: "account", name, account: name, grants: account.grants, session };
 }

@@ -4,7 +4,8 @@ import type { AccountRecord, SessionRecord } from "../ports/access-records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { operatorChanged, operatorCreated, operatorGranted, sessionChanged } from "./access-records.ts";
 import { checkPassword, type Passwords } from "./passwords.ts";
-import type { Seen, Sessions } from "./sessions.ts";
+import { operatorNamed } from "./principal.ts";
+import type { Seen, SessionOwner, Sessions } from "./sessions.ts";
 import { invalidSetupCode, type SetupLink } from "./setup-link.ts";
 import type { SignInLimits } from "./sign-in-limits.ts";
 
@@ -34,10 +35,7 @@ export interface Operators {
   /** @throws `identity/sign-in-failed`, `http/too-many-requests` */
   signIn(given: { readonly name: string; readonly password: string }, seen: Seen): Promise<SignedIn>;
   /** Whom somebody else vouches for. */
-  begin(
-    who: { readonly name: string; readonly grants: readonly AccessGrant[] | null },
-    seen: Seen,
-  ): Promise<SignedIn>;
+  begin(who: SessionOwner, seen: Seen): Promise<SignedIn>;
   /** @returns whether there was such a session */
   end(by: AuditActor, session: SessionRecord): Promise<boolean>;
   /** The first admin, who is signed in with it. @throws `identity/invalid-setup-code`, `identity/weak-password` */
@@ -85,7 +83,7 @@ export function createOperators(options: OperatorsOptions): Operators {
 
   const begin: Operators["begin"] = async (who, seen) => {
     const began = await sessions.begin(who, seen);
-    const actor: AuditActor = { kind: "operator", via: "http", name: who.name };
+    const actor = operatorNamed(who.name, who.vouched?.subject);
     await store().audit.append([sessionChanged(actor, "session.begin", began.session)], env.clock.now());
     return began;
   };
@@ -129,7 +127,7 @@ export function createOperators(options: OperatorsOptions): Operators {
       const isNoGuess = limits.attempt(`setup link from ${seen.address}`, seen.address);
       if (!(await setup.isOpen())) throw invalidSetupCode();
       const account = await recordOf({ name, password, grants: [{ model: ALL_MODELS, role: "admin" }] });
-      const by: AuditActor = { kind: "operator", via: "http", name };
+      const by = operatorNamed(name);
       await store().transaction(async (tx) => {
         await setup.use(tx, code);
         await tx.accounts.insert(account);

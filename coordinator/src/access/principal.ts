@@ -18,6 +18,8 @@ export interface Principal {
   readonly grants: readonly AccessGrant[];
   /** The account that it is, or that a token is of. */
   readonly account?: string;
+  /** Who it is at the identity provider that vouches for it. */
+  readonly subject?: string;
   /** Of a browser that signed in. */
   readonly session?: { readonly id: string; readonly csrfToken: string; readonly expiresAt: number };
 }
@@ -54,5 +56,10 @@ export function sees(request: Pick<FastifyRequest, "principal">, model: ModelNam
 /** What the audit log is told of a request. */
 export function actorOf({ principal }: Pick<FastifyRequest, "principal">): AuditActor {
   if (principal === null) throw new TypeError("access: a route that operators call has no principal");
-  return { kind: "operator", via: "http", name: principal.name };
+  return operatorNamed(principal.name, principal.subject);
+}
+
+/** @param subject - at the identity provider, where one vouched */
+export function operatorNamed(name: string, subject?: string): AuditActor {
+  return { kind: "operator", via: "http", name, ...(subject === undefined ? {} : { subject }) };
 }

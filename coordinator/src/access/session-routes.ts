@@ -17,7 +17,7 @@ import { timestamp } from "../registry/views.ts";
 import { checkCsrf, type Guard } from "./guard.ts";
 import { sessionPrincipal } from "./identify.ts";
 import type { Operators, SignedIn } from "./operators.ts";
-import { actorOf, may, type Principal } from "./principal.ts";
+import { actorOf, may, operatorNamed, type Principal } from "./principal.ts";
 import type { OwnCookie } from "./session-cookie.ts";
 import type { Seen, Sessions } from "./sessions.ts";
 import type { SetupLink } from "./setup-link.ts";
@@ -80,7 +80,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
     const before = await guard.identify(request).catch(() => null);
     const session = before?.session && (await sessions.list()).find(({ id }) => id === before.session!.id);
     if (before !== null && session !== undefined)
-      await operators.end({ kind: "operator", via: "http", name: before.name }, session);
+      await operators.end(operatorNamed(before.name, before.subject), session);
   };
 
   app.get(
@@ -175,11 +175,12 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
     const { principal } = request;
     const all = await sessions.list();
     if (principal === null || may(principal, "administer")) return all;
-    const isOfProvider = principal.kind === "identity-provider";
-    // An account and somebody at an identity provider may have the same name.
-    return principal.session === undefined
-      ? []
-      : all.filter(({ name, grants }) => name === principal.name && (grants !== null) === isOfProvider);
+    const { session, subject, name } = principal;
+    if (session === undefined) return [];
+    // An account and somebody at an identity provider may have the same name, and two there too.
+    return subject === undefined
+      ? all.filter((each) => each.vouched === null && each.name === name)
+      : all.filter((each) => each.vouched?.subject === subject);
   };
 
   app.get(

@@ -1,6 +1,5 @@
 import type { Clock, SecureRandom } from "@tributary/core";
-import type { AccessGrant } from "@tributary/protocol";
-import type { SessionRecord } from "../ports/access-records.ts";
+import type { SessionRecord, Vouched } from "../ports/access-records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { digestOf, newId, newSecret } from "./secrets.ts";
 
@@ -14,6 +13,12 @@ export interface Seen {
   readonly agent: string;
 }
 
+/** Whom a session is of. */
+export interface SessionOwner extends Pick<SessionRecord, "name" | "grants"> {
+  /** Where an identity provider did. */
+  readonly vouched?: Vouched;
+}
+
 export interface SessionsOptions {
   readonly store: () => Pick<MetadataStore, "sessions">;
   readonly clock: Pick<Clock, "now">;
@@ -22,15 +27,14 @@ export interface SessionsOptions {
   readonly idleMs: number;
   /** It is over then in any case. */
   readonly lifetimeMs: number;
+  /** Of sessions that an identity provider vouched for: the rules that give their roles now, and how long they last. */
+  readonly provider?: { readonly rules: string | undefined; readonly lifetimeMs: number };
 }
 
 /** Browsers that signed in. Of what their cookie holds only a digest is kept. */
 export interface Sessions {
   /** A new one, with a new cookie: what a browser had before is of no use to it. */
-  begin(
-    who: { readonly name: string; readonly grants: readonly AccessGrant[] | null },
-    seen: Seen,
-  ): Promise<{ readonly cookie: string; readonly session: SessionRecord }>;
+  begin(who: SessionOwner, seen: Seen): Promise<{ readonly cookie: string; readonly session: SessionRecord }>;
   /** That of a cookie, where it is not over. */
   find(cookie: string, seen: Seen): Promise<SessionRecord | undefined>;
   end(id: string): Promise<boolean>;
@@ -38,25 +42,30 @@ export interface Sessions {
 }
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { store, clock, random, idleMs, lifetimeMs } = options;
+  const { store, clock, random, idleMs, lifetimeMs, provider } = options;
   const shortened = ({ address, agent }: Seen): Seen => ({ address, agent: agent.slice(0, MAX_AGENT) });
-  const isOver = ({ seenAt, expiresAt }: SessionRecord, now: number): boolean =>
-    now >= expiresAt || now >= seenAt + idleMs;
+  const isOver = ({ seenAt, expiresAt, vouched }: SessionRecord, now: number): boolean =>
+    now >= expiresAt ||
+    now >= seenAt + idleMs ||
+    // What gave it its roles holds no more.
+    (vouched !== null && vouched.rules !== provider?.rules);
 
   return {
-    async begin(who, seen) {
+    async begin({ name, grants, vouched = null }, seen) {
       const now = clock.now();
       const { sessions } = store();
       await sessions.prune(now, now - idleMs);
       const cookie = newSecret(random);
       const session: SessionRecord = {
-        ...who,
+        name,
+        grants,
+        vouched,
         ...shortened(seen),
         id: newId(random),
         digest: digestOf(cookie),
         createdAt: now,
         seenAt: now,
-        expiresAt: now + lifetimeMs,
+        expiresAt: now + (vouched === null || provider === undefined ? lifetimeMs : provider.lifetimeMs),
       };
       await sessions.insert(session);
       return { cookie, session };

@@ -11,6 +11,15 @@ export interface AccountRecord {
   readonly passwordChangedAt: number;
 }
 
+/** Of somebody for whom an identity provider vouches. */
+export interface Vouched {
+  readonly issuer: string;
+  /** Who it is, there. */
+  readonly subject: string;
+  /** Digest of the rules that made grants of its claims. */
+  readonly rules: string;
+}
+
 /** A browser that signed in. */
 export interface SessionRecord {
   /** By which it is shown and ended. */
@@ -20,6 +29,8 @@ export interface SessionRecord {
   readonly name: string;
   /** Null: those of the account of this name. Else what an identity provider's claims gave. */
   readonly grants: readonly AccessGrant[] | null;
+  /** Null: nobody but the account's password. */
+  readonly vouched: Vouched | null;
   readonly createdAt: number;
   readonly seenAt: number;
   /** Where it ends even if it is used. */

@@ -20,6 +20,7 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
       digest: `digest of ${id}`,
       name: "ada",
       grants: null,
+      vouched: null,
       createdAt: 10,
       seenAt: 10,
       expiresAt: 100,
@@ -80,12 +81,13 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
     test("sessions are found by their digest, seen again, ended, and forgotten when they are over", async () => {
       const { sessions } = opened();
       const grants = [{ model: "*", role: "auditor" }] as const;
+      const vouched = { issuer: "https://login.example.org", subject: "248289761001", rules: "of rules" };
       await sessions.insert(session("one"));
       await sessions.insert(
-        session("two", { name: "ben", grants, createdAt: 20, seenAt: 20, expiresAt: 200 }),
+        session("two", { name: "ben", grants, vouched, createdAt: 20, seenAt: 20, expiresAt: 200 }),
       );
       await sessions.insert(session("three", { seenAt: 90 }));
-      expect(await sessions.byDigest("digest of two")).toMatchObject({ id: "two", grants });
+      expect(await sessions.byDigest("digest of two")).toMatchObject({ id: "two", grants, vouched });
       expect(await sessions.byDigest("digest of four")).toBeUndefined();
       expect((await sessions.list("ada")).map(({ id }) => id)).toEqual(["one", "three"]);
       expect((await sessions.list()).map(({ id }) => id)).toEqual(["two", "one", "three"]);

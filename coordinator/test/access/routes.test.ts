@@ -1,4 +1,6 @@
-import { ALL_MODELS, ROLE_RIGHTS, ROLES, type Right } from "@tributary/protocol";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ALL_MODELS, RIGHTS, ROLE_RIGHTS, ROLES, type Right } from "@tributary/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServedRoute } from "../../src/access/route-access.ts";
 import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
@@ -28,6 +30,8 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /schemas/policy.json",
     "GET /schemas/task.json",
     "GET /v1/session",
+    "GET /v1/session/oidc",
+    "GET /v1/session/oidc/callback",
     "POST /v1/session",
     "POST /v1/setup",
   ],
@@ -206,6 +210,39 @@ test("no route of operators answers without credentials, or to wrong ones", asyn
       ]);
     }
   }
+});
+
+describe("what ACCESS.md says", () => {
+  const guide = readFileSync(join(import.meta.dirname, "../../ACCESS.md"), "utf8");
+  const cells = (line: string): string[] =>
+    line
+      .split("|")
+      .map((cell) => cell.trim())
+      .slice(1, -1);
+
+  test("of roles is what they may", () => {
+    const rows = guide.split("\n").filter((line) => /^\| (?:role|viewer|operator|admin|auditor) /.test(line));
+    const [head, ...told] = rows.map(cells);
+    expect(head).toEqual(["role", ...RIGHTS]);
+    const expected = ROLES.map((role) => [
+      role,
+      ...RIGHTS.map((right) => (ROLE_RIGHTS[role].includes(right) ? "yes" : "")),
+    ]);
+    expect(told).toEqual(expected);
+  });
+
+  test("of calls is what they need", () => {
+    const told = [...guide.matchAll(/^\| `((?:GET|POST|PUT|DELETE) [^`]+)` +\| (\w+)/gm)].map(
+      ([, call, needs]) => `${call} ${needs}`,
+    );
+    const exceptions = routes.flatMap(({ method, url, access }) => {
+      const usual = method === "GET" ? "view" : "operate";
+      return access.audience !== "operator" || access.needs === usual
+        ? []
+        : [`${method} ${url} ${access.needs}`];
+    });
+    expect(told.toSorted()).toEqual(exceptions.toSorted());
+  });
 });
 
 describe("roles", () => {

@@ -45,6 +45,28 @@ describe("passwords", () => {
   });
 });
 
+test("a session that an identity provider vouched for ends sooner, and with the rules that gave it its roles", async () => {
+  const vouched = { issuer: "https://login.example.org", subject: "1", rules: "first" };
+  const under = (rules: string | undefined) =>
+    createSessions({
+      store: () => store,
+      clock,
+      random: systemRandom,
+      idleMs: 1_000_000,
+      lifetimeMs: 2_500_000,
+      provider: { rules, lifetimeMs: 500_000 },
+    });
+  const begun = await under("first").begin({ name: "ada", grants: [], vouched }, SEEN);
+  expect(begun.session.expiresAt - begun.session.createdAt).toBe(500_000);
+  expect(await under("first").find(begun.cookie, SEEN)).toMatchObject({ vouched });
+  for (const rules of ["second", undefined]) {
+    expect(await under(rules).find(begun.cookie, SEEN)).toBeUndefined();
+    expect(await under(rules).list()).toEqual([]);
+  }
+  clock.advance(500_000);
+  expect(await under("first").find(begun.cookie, SEEN)).toBeUndefined();
+});
+
 test("a session ends when it is not used, and in any case after its time", async () => {
   const sessions = createSessions({
     store: () => store,

@@ -381,6 +381,20 @@ export const ERROR_CATALOG = {
     publicMessage: "Signing in at the identity provider did not work out.",
     advice: "The coordinator's log says why.",
   },
+  "identity/provider-unreachable": {
+    status: 502,
+    publicMessage: "The identity provider does not answer.",
+    advice: "Try again later; the coordinator's log says what was asked.",
+  },
+  "identity/sign-in-expired": {
+    status: 403,
+    publicMessage: "The sign-in took too long, or was begun in another browser; begin again.",
+  },
+  "identity/no-role": {
+    status: 403,
+    publicMessage: "The identity provider knows you, but nothing here is open to you.",
+    advice: "An admin adds a rule (--oidc-grant) that gives a role to your groups, or to you.",
+  },
   "identity/enrolment-failed": {
     status: 502,
     publicMessage: "The device could not be enrolled.",

@@ -99,6 +99,13 @@ export const AuditActor = Type.Union([
       name: Type.Optional(
         Type.String({ minLength: 1, maxLength: 128, description: "As whom they signed in, by http" }),
       ),
+      subject: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 255,
+          description: "Who that is at the identity provider, where one vouched: names may change there",
+        }),
+      ),
     },
     { additionalProperties: false },
   ),

@@ -4,12 +4,17 @@ import type { AuditRecordView } from "@tributary/api-client";
 export function auditActor(actor: AuditRecordView["actor"]): string {
   switch (actor.kind) {
     case "operator":
-      return actor.name === undefined ? VIA[actor.via] : `by ${actor.name}`;
+      return actor.name === undefined ? VIA[actor.via] : `by ${actor.name}${vouched(actor.subject)}`;
     case "coordinator":
       return ["by itself", ...causes(actor)].join(", ");
     case "device":
       return "by the device itself";
   }
+}
+
+/** Of somebody who may be called like an account here. */
+function vouched(subject: string | undefined): string {
+  return subject === undefined ? "" : " (by the identity provider)";
 }
 
 const VIA = {

@@ -9,7 +9,7 @@ export function WhoAmI(): ReactNode {
   const principal = view?.principal;
   if (principal === null || principal === undefined) return null;
   if (principal.kind === "anonymous")
-    return view?.signIn.password === true ? (
+    return view?.signIn.password === true || typeof view?.signIn.identityProvider === "string" ? (
       <button type="button" className="button" data-testid="ask-sign-in" onClick={ask}>
         Sign in
       </button>

@@ -393,7 +393,7 @@ export interface AccountsTable {
 }
 
 export type SessionsTable = {
-  -readonly [Column in keyof SessionRecord]: Column extends "grants"
+  -readonly [Column in keyof SessionRecord]: Column extends "grants" | "vouched"
     ? JsonText | null
     : SessionRecord[Column];
 };

@@ -2046,6 +2046,8 @@ export interface components {
             via: "http" | "files" | "process";
             /** @description As whom they signed in, by http */
             name?: string;
+            /** @description Who that is at the identity provider, where one vouched: names may change there */
+            subject?: string;
         } | {
             /** @constant */
             kind: "coordinator";

@@ -1,14 +1,17 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
+  addOidcOptions,
   createCoordinator,
   LOG_FORMATS,
   LOG_LEVELS,
   mlflowOfEnvironment,
+  oidcOf,
   tlsOf,
   type CoordinatorConfig,
   type LogFormat,
   type LogLevel,
+  type OidcOptions,
 } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
@@ -19,7 +22,7 @@ import { createShutdown } from "../start/shutdown.ts";
 import { examples } from "../examples.ts";
 import { addNotifyOptions, notifyOf, type NotifyOptions } from "../notify-options.ts";
 
-interface ServeOptions extends NotifyOptions {
+interface ServeOptions extends NotifyOptions, OidcOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir: string;
@@ -46,7 +49,7 @@ interface ServeOptions extends NotifyOptions {
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
 export function serveCommand(): Command {
-  return addNotifyOptions(new Command("serve"))
+  return addOidcOptions(addNotifyOptions(new Command("serve")))
     .description("Run the coordinator and its dashboard, without a fleet or a demo.")
     .addOption(new Option("--port <n>", "port").default(7700).argParser(integerBetween(0, 65_535)))
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -138,6 +141,7 @@ export function serveCommand(): Command {
         "tributary serve --host 0.0.0.0 --tls self-signed --open-enrolment default",
         "tributary serve --public-url https://fl.example.org --trusted-proxy 10.0.0.0/8",
         "tributary serve --notify-host hooks.slack.com --notify-secrets /etc/tributary/secrets",
+        "tributary serve --public-url https://fl.example.org --oidc-issuer https://login.example.org/realms/ml --oidc-client-id tributary --oidc-secret-file /etc/tributary/oidc-secret --oidc-grant groups=ml-ops:operator --oidc-grant groups=ml-admins:admin",
       ),
     )
     .action(async (options: ServeOptions) => {
@@ -164,6 +168,7 @@ export function serveCommand(): Command {
         ...tlsOf(options),
         ...issuerOf(options),
         ...(await notifyOf(options)),
+        ...(await oidcOf(options, process.env)),
       });
       shutdown.onClose(() => coordinator.close());
       process.on("SIGHUP", () => void coordinator.reloadCertificate());

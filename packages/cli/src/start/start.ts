@@ -60,7 +60,12 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
   const { coordinator, demoUrl } = stack;
   progress.line(`dashboard  ${coordinator.url}/`);
   progress.line(`demo       ${demoUrl}/`);
-  if (!isLoopback(options.host)) progress.line(NOT_SECURE);
+  if (!isLoopback(options.host)) {
+    progress.line(NOT_SECURE);
+    // On this machine alone everyone may look; from elsewhere one signs in.
+    if (coordinator.setupUrl !== null)
+      progress.line(`account    the first one is made at ${coordinator.setupUrl}: once, within a day`);
+  }
 
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);

@@ -1,6 +1,7 @@
 import type { SessionView } from "@tributary/api-client";
 import { type ReactNode, useState } from "react";
 import { useSession } from "../../data/session-context.ts";
+import { providerHref, signInProblem } from "../../model/sign-in-words.ts";
 import { AccessCard } from "./access-card.tsx";
 import { AccessField } from "./access-field.tsx";
 
@@ -19,6 +20,13 @@ export function SignInPage({
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const { signIn } = view;
+  const { identityProvider } = signIn;
+  if (!signIn.password && identityProvider !== null)
+    return (
+      <AccessCard title="Sign in" {...(onLeave && { onLeave })}>
+        <ProviderLink name={identityProvider} />
+      </AccessCard>
+    );
   if (!signIn.password)
     return (
       <AccessCard title="No account yet" {...(onLeave && { onLeave })}>
@@ -42,6 +50,12 @@ export function SignInPage({
       }}
       {...(onLeave && { onLeave })}
     >
+      {identityProvider !== null && (
+        <>
+          <ProviderLink name={identityProvider} />
+          <p className="access-or">or with an account of this coordinator</p>
+        </>
+      )}
       <AccessField label="Name" name="username" value={name} onChange={setName} autoComplete="username" />
       <AccessField
         label="Password"
@@ -52,5 +66,22 @@ export function SignInPage({
         autoComplete="current-password"
       />
     </AccessCard>
+  );
+}
+
+/** To where one signs in elsewhere, and what became of it the last time. */
+function ProviderLink({ name }: { readonly name: string }): ReactNode {
+  const problem = signInProblem(location.search, name);
+  return (
+    <>
+      {problem !== undefined && (
+        <p role="alert" className="dialog-failed">
+          {problem}
+        </p>
+      )}
+      <a className="button main" href={providerHref(location)} data-testid="sign-in-provider">
+        Sign in with {name}
+      </a>
+    </>
   );
 }

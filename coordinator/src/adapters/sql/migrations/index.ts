@@ -31,6 +31,7 @@ import { roundPhases } from "./0035-round-phases.ts";
 import { search } from "./0036-search.ts";
 import { alerts } from "./0037-alerts.ts";
 import { notifications } from "./0038-notifications.ts";
+import { identityProviders } from "./0041-identity-providers.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -66,6 +67,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0036-search": search,
   "0037-alerts": alerts,
   "0038-notifications": notifications,
+  "0041-identity-providers": identityProviders,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -6,10 +6,14 @@ import type { SessionsTable } from "../schema.ts";
 
 export function sessionRepository(db: Db): SessionRepository {
   return {
-    async insert({ grants, ...rest }) {
+    async insert({ grants, vouched, ...rest }) {
       await db
         .insertInto("sessions")
-        .values({ ...rest, grants: grants && JSON.stringify(grants) })
+        .values({
+          ...rest,
+          grants: grants && JSON.stringify(grants),
+          vouched: vouched && JSON.stringify(vouched),
+        })
         .execute();
     },
     async byDigest(digest) {
@@ -40,6 +44,10 @@ export function sessionRepository(db: Db): SessionRepository {
   };
 }
 
-function toRecord({ grants, ...rest }: Selectable<SessionsTable>): SessionRecord {
-  return { ...rest, grants: grants === null ? null : fromJson(grants) };
+function toRecord({ grants, vouched, ...rest }: Selectable<SessionsTable>): SessionRecord {
+  return {
+    ...rest,
+    grants: grants === null ? null : fromJson(grants),
+    vouched: vouched === null ? null : fromJson(vouched),
+  };
 }
