@@ -24,6 +24,9 @@ export function typeCheck(
         noEmit: true,
         composite: false,
         incremental: false,
+        // An application is nobody's library.
+        declaration: false,
+        declarationMap: false,
         // Whether a reader's variable is used is the reader's business.
         noUnusedLocals: false,
         types: ["node"],

@@ -1,4 +1,4 @@
-import { statSync, truncateSync } from "node:fs";
+import blockingFs, { statSync, truncateSync } from "node:fs";
 import fs, { type FileHandle } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
@@ -34,6 +34,11 @@ function cutPower(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
+function renamed(from: string, to: string): void {
+  if (unsynced.delete(from)) unsynced.add(to);
+  else unsynced.delete(to);
+}
+
 const { open, rename, unlink, rm, writeFile, link } = fs;
 
 function watched(handle: FileHandle, path: string): FileHandle {
@@ -67,8 +72,7 @@ Object.assign(fs, {
   async rename(from: string, to: string) {
     beforeChange();
     await rename(from, to);
-    if (unsynced.delete(from)) unsynced.add(to);
-    else unsynced.delete(to);
+    renamed(from, to);
   },
   async unlink(path: string) {
     beforeChange();
@@ -86,6 +90,41 @@ Object.assign(fs, {
   async link(...args: Parameters<typeof link>) {
     beforeChange();
     await link(...args);
+  },
+});
+
+const { openSync, writeSync, fsync, renameSync, rmSync } = blockingFs;
+/** What is open to be written, by descriptor. */
+const written = new Map<number, string>();
+
+Object.assign(blockingFs, {
+  openSync(path: string, flags: string, ...rest: [never]) {
+    if (flags !== "r") beforeChange();
+    const file = openSync(path, flags, ...rest);
+    if (flags === "r") written.delete(file);
+    else written.set(file, path);
+    return file;
+  },
+  writeSync(file: number, ...rest: [never]) {
+    beforeChange();
+    unsynced.add(written.get(file)!);
+    return writeSync(file, ...rest);
+  },
+  fsync(file: number, done: (error: Error | null) => void) {
+    beforeChange();
+    fsync(file, (error) => {
+      if (error === null) unsynced.delete(written.get(file)!);
+      done(error);
+    });
+  },
+  renameSync(from: string, to: string) {
+    beforeChange();
+    renameSync(from, to);
+    renamed(from, to);
+  },
+  rmSync(...args: Parameters<typeof rmSync>) {
+    beforeChange();
+    rmSync(...args);
   },
 });
 syncBuiltinESMExports();

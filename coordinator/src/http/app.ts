@@ -27,6 +27,7 @@ import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
 import { limitRequests } from "./rate-limits.ts";
+import { createSerializerCompiler } from "./serializers.ts";
 import { strictBody } from "./strict-bodies.ts";
 import { createValidatorCompiler } from "./validators.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
@@ -116,6 +117,7 @@ export async function createApp(options: AppOptions): Promise<{
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.setValidatorCompiler(createValidatorCompiler());
+  app.setSerializerCompiler(createSerializerCompiler());
   const routes: ServedRoute[] = [];
   app.addHook("onRoute", (route) => {
     for (const method of [route.method].flat())

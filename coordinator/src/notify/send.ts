@@ -1,6 +1,5 @@
 import { failure, type Clock } from "@tributary/core";
 import { DELIVERY_HEADER, SIGNATURE_HEADER, type Notification } from "@tributary/protocol";
-import { createTransport } from "nodemailer";
 import type { NotificationChannelRecord } from "../ports/records.ts";
 import { destinationOf, type Destination, type DestinationRules, type Resolve } from "./destinations.ts";
 import { mailText, slackMessage, subjectOf } from "./messages.ts";
@@ -130,6 +129,8 @@ async function mail(
     user === null || password === null
       ? undefined
       : { user, pass: await readSecret("password", password, record, context.secrets) };
+  // Most coordinators send no mail.
+  const { createTransport } = await import("nodemailer");
   const transport = createTransport({
     host: address,
     port,

@@ -1,6 +1,5 @@
 import type { Client } from "openapi-fetch";
-import { noContent, type Calling } from "./calling.ts";
-import type { CallOptions } from "./client.ts";
+import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
 import type {
   AlertCounts,
@@ -54,7 +53,7 @@ export interface AlertsApi {
 type SilenceBody = paths["/v1/alert-silences"]["post"]["requestBody"]["content"]["application/json"];
 type RuleBody = paths["/v1/alert-rules/{rule}"]["put"]["requestBody"]["content"]["application/json"];
 
-export function alertsApi(http: Client<paths>, { json, answered }: Calling): AlertsApi {
+export function alertsApi(http: Client<paths>): AlertsApi {
   return {
     alerts: ({ limit = 100, state, rule, model, task, before, signal } = {}) => {
       const query = {

@@ -1,22 +1,48 @@
-import type { CallOptions } from "./client.ts";
+import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What openapi-fetch gives for any route. */
 interface Result<Data> {
   readonly data?: Data;
   readonly error?: unknown;
   readonly response: Response;
 }
 
-/** How the client sends a request and reads its answer. */
-export interface Calling {
-  readonly json: (call: CallOptions | undefined) => {
-    readonly headers: { readonly Accept: string };
-    readonly signal: AbortSignal | null;
+/** What a request sends that asks for JSON. */
+export function json(call: CallOptions | undefined) {
+  return { headers: { Accept: "application/json" }, signal: call?.signal ?? null };
+}
+
+/** A body of bytes, as they are. */
+export function octets(bytes: Uint8Array, call: CallOptions | undefined) {
+  return {
+    body: bytes,
+    bodySerializer: (body: unknown): BodyInit => body as Uint8Array<ArrayBuffer>,
+    headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
+    signal: call?.signal ?? null,
   };
-  readonly answered: <Data>(
-    request: string,
-    call: CallOptions | undefined,
-    send: () => Promise<Result<Data>>,
-  ) => Promise<Data>;
+}
+
+/** Sends a request and reads its answer. Rejects as every method of the client does. */
+export async function answered<Data>(
+  request: string,
+  call: CallOptions | undefined,
+  send: () => Promise<Result<Data>>,
+): Promise<Data> {
+  let result: Result<Data>;
+  try {
+    result = await send();
+  } catch (thrown) {
+    // An answer that is no JSON, where JSON was promised, is a SyntaxError of the parser.
+    if (thrown instanceof SyntaxError) throw notJson(request, thrown);
+    throw errorFromThrown(request, thrown, call?.signal);
+  }
+  const { data, error, response } = result;
+  if (response.ok && typeof data === "object" && data !== null) return data;
+  throw errorFromBody(request, response, error);
 }
 
 /** An answer without a body, as one that has read an empty object. */

@@ -1,23 +1,17 @@
 export { publicMessageOf, TributaryError, type WireError } from "@tributary/core";
 export type { AlertsApi, AlertsOptions } from "./alerts-api.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
-export {
-  createApiClient,
-  type ApiClient,
-  type ApiClientOptions,
-  type AuditFilter,
-  type AuditRecordsOptions,
-  type CallOptions,
-  type DeviceFilter,
-  type FleetHistoryOptions,
-  type LogEntriesOptions,
-  type ReleaseOptions,
-  type MeasurementsOptions,
-  type PublishOptions,
-  type RoundsOptions,
-  type SearchOptions,
-  type VersionsOptions,
-} from "./client.ts";
+export type { CallOptions } from "./calling.ts";
+export type { AccessApi } from "./access-api.ts";
+export type { ModelsApi, PublishOptions, VersionsOptions } from "./models-api.ts";
+export type { ReleaseOptions, ReleasesApi } from "./releases-api.ts";
+export type { MeasurementsOptions, TasksApi } from "./tasks-api.ts";
+export type { RoundsApi, RoundsOptions } from "./rounds-api.ts";
+export type { SearchApi, SearchOptions } from "./search-api.ts";
+export type { DeviceFilter, FleetApi, FleetHistoryOptions, LogEntriesOptions } from "./fleet-api.ts";
+export type { AuditApi, AuditFilter, AuditRecordsOptions } from "./audit-api.ts";
+export type { KeysApi } from "./keys-api.ts";
+export { createApiClient, type ApiClient, type ApiClientOptions } from "./client.ts";
 export { compareTable, curvesTable, toCsv, type CsvTable } from "./compare-csv.ts";
 export {
   createEventStreamParser,

@@ -1,6 +1,5 @@
 import type { Client } from "openapi-fetch";
-import { noContent, type Calling } from "./calling.ts";
-import type { CallOptions } from "./client.ts";
+import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
 import type { DeliveryView, NotificationChannelInput, NotificationChannelView } from "./views.ts";
 
@@ -29,7 +28,7 @@ export interface NotifyApi {
 type ChannelBody =
   paths["/v1/notification-channels/{channel}"]["put"]["requestBody"]["content"]["application/json"];
 
-export function notifyApi(http: Client<paths>, { json, answered }: Calling): NotifyApi {
+export function notifyApi(http: Client<paths>): NotifyApi {
   return {
     notificationChannels: async (call) =>
       (

@@ -1,6 +1,5 @@
 import type { Client } from "openapi-fetch";
-import { noContent, type Calling } from "./calling.ts";
-import type { CallOptions } from "./client.ts";
+import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
 import type { PolicyDecisionView, PolicyInput, PolicyView } from "./views.ts";
 
@@ -24,7 +23,7 @@ export interface PoliciesApi {
 
 type PolicyBody = paths["/v1/policies/{policy}"]["put"]["requestBody"]["content"]["application/json"];
 
-export function policiesApi(http: Client<paths>, { json, answered }: Calling): PoliciesApi {
+export function policiesApi(http: Client<paths>): PoliciesApi {
   return {
     policies: async (call) =>
       (await answered("GET /v1/policies", call, () => http.GET("/v1/policies", { ...json(call) }))).policies,

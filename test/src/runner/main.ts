@@ -7,6 +7,8 @@ import { ensureChromium } from "./chromium.ts";
 import { ensurePrometheus } from "./prometheus.ts";
 import type { ProjectSummary } from "./reporter.ts";
 
+/** Files that take longer are named at the end of a run. */
+const SLOW_SECONDS = 10;
 const PROJECTS = ["unit", "browser", "e2e"] as const;
 type Project = (typeof PROJECTS)[number];
 
@@ -25,6 +27,8 @@ interface Outcome extends ProjectSummary {
   readonly seconds: number;
   readonly ok: boolean;
 }
+
+const NOTHING_RAN: ProjectSummary = { passed: 0, failed: 1, failures: [], slowest: [], skipped: [] };
 
 /** Runs the projects one after the other and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -73,7 +77,7 @@ export async function main(args: readonly string[]): Promise<number> {
       console.error(
         "browser: no Chromium. Install one (Debian: `apt-get install chromium`) or set CHROME_PATH, then run again.",
       );
-      outcomes.push({ name: project, seconds: 0, ok: false, passed: 0, failed: 1, skipped: [] });
+      outcomes.push({ name: project, seconds: 0, ok: false, ...NOTHING_RAN });
       continue;
     }
     outcomes.push(await runProject(project, patterns, environment));
@@ -100,9 +104,8 @@ async function check(): Promise<Outcome> {
     name: "check",
     seconds: (performance.now() - started) / 1000,
     ok,
-    passed: 0,
+    ...NOTHING_RAN,
     failed: ok ? 0 : 1,
-    skipped: [],
   };
 }
 
@@ -143,7 +146,7 @@ function readSummary(path: string): ProjectSummary {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as ProjectSummary;
   } catch {
-    return { passed: 0, failed: 1, skipped: [] };
+    return NOTHING_RAN;
   }
 }
 
@@ -155,6 +158,14 @@ function report(outcomes: readonly Outcome[], seconds: number): number {
       const what = tests.length === 1 ? tests[0]!.name : `${tests.length} tests`;
       console.log(`skipped  ${name}  ${what}: ${reason}`);
     }
+  }
+  for (const { name, slowest } of outcomes) {
+    const files = slowest.filter(({ seconds }) => seconds >= SLOW_SECONDS);
+    if (files.length > 0)
+      console.log(`slowest  ${name}  ${files.map((f) => `${f.file} ${f.seconds.toFixed(0)} s`).join(", ")}`);
+  }
+  for (const { name, failures } of outcomes) {
+    for (const failure of failures) console.log(`failed   ${name}  ${failure.name}: ${failure.why}`);
   }
   for (const outcome of outcomes) {
     const counts =
