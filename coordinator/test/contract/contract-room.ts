@@ -101,7 +101,7 @@ export async function openContractRoom(): Promise<ContractRoom> {
       ["password", [PASSWORD]],
       ["current", [PASSWORD]],
       ["code", [new URLSearchParams(new URL(coordinator.setupUrl!).hash.slice(1)).get("code")]],
-      ["leafHash", [encodeHex(await leafHash(identity.certificate))]],
+      ["leafHash", [encodeHex(leafHash(identity.certificate))]],
       ["treeSize", [1]],
       ["first", [1]],
       ["second", [1]],

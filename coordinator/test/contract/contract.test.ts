@@ -62,7 +62,7 @@ test(
     );
     for (let retry = 0; retry < RETRIES && missed.size > 0; retry += 1) {
       const seed = SEED + 1_000_000 * (retry + 1);
-      for (const operation of [...missed]) {
+      for (const operation of missed) {
         // What it needs may have been removed.
         for (const each of makers.get(operation)!) await request(each, seed, aimed);
         await request(operation, seed, aimed);

@@ -49,7 +49,9 @@ export class Met {
       if (!place.startsWith(`${template}/{`)) continue;
       const key = place.slice(template.length + 2, -1);
       for (const item of itemsOf(answer, method !== "GET")) {
-        const value = [key, `${key}Id`, "id", "name"].map((each) => item[each]).find((each) => each != null);
+        const value = [key, `${key}Id`, "id", "name"]
+          .map((each) => item[each] ?? null)
+          .find((each) => each !== null);
         if (value !== undefined) add(this.#byPlace, place, value);
       }
     }
