@@ -1,7 +1,4 @@
-import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { createApiClient } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
@@ -9,12 +6,12 @@ import { buildLinear } from "@tributary/onnx";
 import { type Browser, chromium, expect as seeWithin, type Page } from "playwright/test";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { builtDashboard } from "../src/dashboard-build.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
 const see = seeWithin.configure({ timeout: 20_000 });
 
-const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const PASSWORD = "correct horse battery";
 const opened = new AsyncDisposableStack();
 const complaints: string[] = [];
@@ -24,13 +21,7 @@ let browser: Browser;
 beforeAll(async () => {
   const folder = temporaryFolder();
   opened.defer(() => folder.remove());
-  const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
-  const dashboardDir = join(folder.path, "dashboard");
-  await promisify(execFile)(
-    process.execPath,
-    [vite, "build", "--outDir", dashboardDir, "--logLevel", "error"],
-    { cwd: DASHBOARD },
-  );
+  const dashboardDir = await builtDashboard();
   coordinator = await createCoordinator({
     dataDir: join(folder.path, "coordinator"),
     port: 0,

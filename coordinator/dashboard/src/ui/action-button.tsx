@@ -4,6 +4,7 @@ import { type ReactNode, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { type Permission, useCan } from "../data/permissions.ts";
 import { OperatorTokenField } from "../view/operator-token-field.tsx";
+import { refusalWords } from "../format/refusal.ts";
 import { tellDone } from "./notices.ts";
 
 interface Props {
@@ -20,6 +21,8 @@ interface Props {
   /** Told when it is done. */
   readonly done: string;
   readonly requires?: Permission;
+  /** The model whose things it changes, or all. @defaultValue whoever may of any model is shown it */
+  readonly of?: string | undefined;
   readonly disabled?: boolean;
   /** Of the button; the one that does it has `-confirm` after it. */
   readonly testId: string;
@@ -30,16 +33,18 @@ interface Props {
 
 /** A button that says what it does, and asks, before it is done. Nothing where whoever looks may not do it. */
 export function ActionButton(props: Props): ReactNode {
-  const { label, title = label, hurts = false, requires = "operate", disabled = false, testId } = props;
+  const { label, title = label, hurts = false, requires = "operate", of, disabled = false, testId } = props;
   const can = useCan();
   const [open, setOpen] = useState(false);
-  if (!can(requires)) return null;
+  if (!can(requires, of)) return null;
   return (
     <AlertDialog.Root open={open} onOpenChange={setOpen}>
       <AlertDialog.Trigger
         className={hurts ? "button hurts" : "button"}
         disabled={disabled}
         data-testid={testId}
+        data-requires={requires}
+        data-of={of}
       >
         {label}
       </AlertDialog.Trigger>
@@ -78,7 +83,7 @@ function Ask({
       tellDone(done);
       onDone();
     } catch (error) {
-      setProgress({ busy: false, failed: error instanceof Error ? error.message : String(error) });
+      setProgress({ busy: false, failed: refusalWords(error) });
     }
   };
   return (
