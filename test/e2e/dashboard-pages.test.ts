@@ -138,10 +138,10 @@ describe.each(["viewer", "operator", "auditor", "operator of letters"] as const)
         await see
           .poll(() => sideways(page), { message: `${address} is wider than a ${size}` })
           .toBeLessThanOrEqual(0);
-        await page.screenshot({
-          path: join(SCREENSHOTS, `${fileName(address)}-${size}-${account.replaceAll(" ", "-")}.png`),
-        });
       }
+      await page.screenshot({
+        path: join(SCREENSHOTS, `${fileName(address)}-phone-${account.replaceAll(" ", "-")}.png`),
+      });
       await page.setViewportSize(SIZES.desktop);
       const buttons = await buttonsAt(page, address);
       const theirs = all.get(address)!.filter((button) => isShown && mayOf(button.requires, button.of));
