@@ -10,6 +10,7 @@ import {
   PRIVACY,
   ROLLOUTS,
   SEARCH,
+  SETTINGS,
   TASKS,
 } from "./addresses.ts";
 import { lazyPage, type PageEntry } from "./page-entry.ts";
@@ -24,6 +25,7 @@ import {
   OverviewIcon,
   RolloutIcon,
   SearchIcon,
+  SettingsIcon,
   ShieldIcon,
   TaskIcon,
 } from "./ui/icons.tsx";
@@ -143,5 +145,12 @@ export const PAGES: readonly PageEntry[] = [
     nav: { group: "Govern", icon: ShieldIcon, key: "p" },
     requires: "view",
     page: lazyPage(async () => (await import("./pages/privacy/privacy-page.tsx")).PrivacyPage),
+  },
+  {
+    path: SETTINGS,
+    title: () => "Settings",
+    nav: { group: "Govern", icon: SettingsIcon, key: "e" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/settings/settings-page.tsx")).SettingsPage),
   },
 ];

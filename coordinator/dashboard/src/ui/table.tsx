@@ -36,11 +36,16 @@ export function Table<Row>({ label, columns, rows, keyOf }: Props<Row>): ReactNo
       <table>
         <thead>
           <tr>
-            {columns.map(({ title }) => (
-              <th scope="col" key={title}>
-                {title}
-              </th>
-            ))}
+            {columns.map(({ title }) =>
+              // Buttons have no head: what they do, they say.
+              title === "" ? (
+                <td key={title} />
+              ) : (
+                <th scope="col" key={title}>
+                  {title}
+                </th>
+              ),
+            )}
           </tr>
         </thead>
         <tbody>
