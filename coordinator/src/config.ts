@@ -18,7 +18,7 @@ import {
 import { checkOidc, type OidcConfig, type ResolvedOidc } from "./access/oidc/oidc-config.ts";
 import type { ScryptCost } from "./access/passwords.ts";
 import type { MlflowConfig } from "./runs/mlflow-client.ts";
-import { readPublicKey } from "@tributary/protocol";
+import { MIN_HEALTH_INTERVAL_MS, readPublicKey } from "@tributary/protocol";
 import { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
@@ -167,6 +167,8 @@ export interface CoordinatorLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection may stand still, also while an answer waits to be read. Event streams have their heartbeat. */
   readonly stalledTimeoutMs: number;
+  /** Between two reports of a device on how one version fares: nearer ones are refused. */
+  readonly healthIntervalMs: number;
   /** A session of an operator's browser that is not used for so long is over. */
   readonly sessionIdleMs: number;
   /** It is over then even if it is used. */
@@ -187,6 +189,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   jsonTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   stalledTimeoutMs: 120_000,
+  healthIntervalMs: MIN_HEALTH_INTERVAL_MS,
   sessionIdleMs: 8 * 3_600_000,
   sessionLifetimeMs: 7 * 86_400_000,
   providerSessionLifetimeMs: 12 * 3_600_000,

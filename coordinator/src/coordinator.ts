@@ -377,6 +377,7 @@ async function start(
     store,
     registry,
     issuerPublicKey,
+    intervalMs: config.limits.healthIntervalMs,
     told: (device, runs) => fleet.runs(device, runs),
   });
   registerFleetRoutes(app, {
@@ -387,7 +388,7 @@ async function start(
     connectedCount: () => gateway.counts().connected,
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
-  registerAlertRoutes(app, alerts);
+  registerAlertRoutes(app, { alerts, store });
   registerPolicyRoutes(app, policies);
   registerNotifyRoutes(app, notifier);
   registerRegistryRoutes(app, {

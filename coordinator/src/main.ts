@@ -37,6 +37,7 @@ interface Arguments extends OidcOptions {
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly anonymous: AnonymousAccess;
+  readonly healthSeconds: number;
   readonly logLevel: LogLevel;
   readonly notifyHost: readonly string[];
   readonly notifyPrivate?: true;
@@ -52,6 +53,12 @@ function port(text: string): number {
   const value = Number(text);
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("expected 0 to 65535");
   return value;
+}
+
+function seconds(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text) || Number(text) > 3_600)
+    throw new InvalidArgumentError("expected 1 to 3600");
+  return Number(text);
 }
 
 /** `https://app.example` for the population "default", or `population=https://app.example`. */
@@ -108,6 +115,11 @@ const command = addOidcOptions(new Command("tributary-coordinator"))
       .default("none"),
   )
   .addOption(
+    new Option("--health-seconds <n>", "least time between two reports of a device on how a version fares")
+      .argParser(seconds)
+      .default(10),
+  )
+  .addOption(
     new Option("--log-level <level>", "what is logged")
       .choices(LOG_LEVELS)
       .default("warn")
@@ -138,6 +150,7 @@ const command = addOidcOptions(new Command("tributary-coordinator"))
       allowHost,
       issuerKey,
       issuerName,
+      healthSeconds,
       tensorboard,
       otlpEndpoint,
       traceRatio,
@@ -161,6 +174,7 @@ const command = addOidcOptions(new Command("tributary-coordinator"))
         ...rest,
         allowOrigins: allowOrigin,
         allowHosts: allowHost,
+        limits: { healthIntervalMs: 1_000 * healthSeconds },
         notify: {
           allowHosts: notifyHost,
           allowPrivate: notifyPrivate === true,

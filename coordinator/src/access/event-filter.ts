@@ -30,7 +30,10 @@ export async function eventFilter(
   return ({ type, data }) => {
     // Counts of devices.
     if (type === "devices") return true;
-    const { model, task, name } = data as {
+    // An alert says of what it is in its subject.
+    const { model, task, name } = (
+      type === "alert" ? (data as { readonly subject: object }).subject : data
+    ) as {
       readonly model?: ModelName;
       readonly task?: TaskName;
       readonly name?: TaskName;

@@ -35,7 +35,7 @@ export interface Guard {
   admit(request: FastifyRequest, access: Extract<RouteAccess, { audience: "operator" }>): Promise<void>;
   /** The same of a model that the body names; nothing for routes whose body names none. */
   admitBody(request: FastifyRequest, access: RouteAccess): void;
-  /** Notes that a request was refused: in the log, and counted. */
+  /** Notes that a request was refused: in the log, and counted; once, however often it is told of the same refusal. */
   refused(request: FastifyRequest, error: unknown): void;
   /** How many were refused, by the code of the error. */
   readonly refusals: ReadonlyMap<string, number>;
@@ -43,6 +43,7 @@ export interface Guard {
 
 export function createGuard({ identify, lookups }: GuardOptions): Guard {
   const refusals = new Map<string, number>();
+  const noted = new WeakSet<Error>();
 
   const modelOf = async (
     { params, query }: FastifyRequest,
@@ -91,7 +92,8 @@ export function createGuard({ identify, lookups }: GuardOptions): Guard {
     },
     refused(request, error) {
       // Anything else is a fault of ours.
-      if (!TributaryError.is(error)) return;
+      if (!TributaryError.is(error) || noted.has(error)) return;
+      noted.add(error);
       const { code } = error;
       refusals.set(code, (refusals.get(code) ?? 0) + 1);
       const { method, routeOptions, principal, ip } = request;

@@ -48,6 +48,14 @@ export function maySomewhere(principal: Principal, right: Right): boolean {
   return grantsAllowSomewhere(principal.grants, right);
 }
 
+/** The models whose things they see; null: all of them, and what belongs to none. */
+export function modelsSeen(principal: Principal | null): readonly ModelName[] | null {
+  if (principal === null) return [];
+  if (may(principal, "view")) return null;
+  const models = principal.grants.flatMap(({ model }) => (model === ALL_MODELS ? [] : [model as ModelName]));
+  return models.filter((model) => may(principal, "view", model));
+}
+
 /** Whether lists show a model, and what belongs to it, to whoever asks. */
 export function sees(request: Pick<FastifyRequest, "principal">, model: ModelName): boolean {
   return request.principal !== null && may(request.principal, "view", model);

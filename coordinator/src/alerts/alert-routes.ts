@@ -13,9 +13,13 @@ import {
   SilenceView,
 } from "@tributary/protocol";
 import Type from "typebox";
+import type { FastifyRequest } from "fastify";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { bodyCheckedByHandler } from "../http/validators.ts";
 import { namedByPath } from "../http/named-by-path.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import { alertScope } from "./alert-scope.ts";
 import type { Alerts } from "./alerts.ts";
 
 const tags = ["alerts"];
@@ -25,11 +29,20 @@ const ofAlert = Type.Object({ alert: Id });
 const ofSilence = Type.Object({ silence: Id });
 const ofRule = Type.Object({ rule: AlertRuleNameSchema });
 
-/** Alerts, the rules that they follow from, and silences. */
-export function registerAlertRoutes(app: App, alerts: Alerts): void {
+/** One shows what the caller sees, and changes what they operate. */
+const config = { of: "any" } as const;
+
+/** Alerts, the rules that they follow from, and silences. Rules are for whoever operates all models: they hold for all. */
+export function registerAlertRoutes(
+  app: App,
+  { alerts, store }: { readonly alerts: Alerts; readonly store: Pick<MetadataStore, "tasks"> },
+): void {
+  const scopeOf = ({ principal }: Pick<FastifyRequest, "principal">) => alertScope(principal, store);
+
   app.get(
     "/v1/alerts",
     {
+      config,
       schema: {
         summary: "Alerts: what fires first, then what is pending, then what has resolved, the newest first",
         tags,
@@ -37,18 +50,19 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: AlertList },
       },
     },
-    ({ query }) => alerts.list(query),
+    async (request) => alerts.list(request.query, await scopeOf(request)),
   );
 
   app.get(
     "/v1/alerts/:alert",
-    { schema: { summary: "One alert", tags, params: ofAlert, response: { 200: AlertView } } },
-    ({ params }) => alerts.get(params.alert),
+    { config, schema: { summary: "One alert", tags, params: ofAlert, response: { 200: AlertView } } },
+    async (request) => alerts.get(request.params.alert, await scopeOf(request)),
   );
 
   app.post(
     "/v1/alerts/:alert/acknowledgement",
     {
+      config,
       schema: {
         summary: "Say that somebody has seen an alert that fires: it is not told again",
         tags,
@@ -58,12 +72,14 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: AlertView },
       },
     },
-    (request) => alerts.acknowledge(request.params.alert, request.body, actorOf(request)),
+    async (request) =>
+      alerts.acknowledge(request.params.alert, request.body, actorOf(request), await scopeOf(request)),
   );
 
   app.delete(
     "/v1/alerts/:alert/acknowledgement",
     {
+      config,
       schema: {
         summary: "Take an acknowledgement back",
         tags,
@@ -72,24 +88,27 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: AlertView },
       },
     },
-    (request) => alerts.acknowledge(request.params.alert, null, actorOf(request)),
+    async (request) =>
+      alerts.acknowledge(request.params.alert, null, actorOf(request), await scopeOf(request)),
   );
 
   app.get(
     "/v1/alert-silences",
     {
+      config,
       schema: {
         summary: "Silences: those that have not ended first",
         tags,
         response: { 200: SilenceList },
       },
     },
-    async () => ({ silences: await alerts.silences() }),
+    async (request) => ({ silences: await alerts.silences(await scopeOf(request)) }),
   );
 
   app.post(
     "/v1/alert-silences",
     {
+      config,
       schema: {
         summary: "Tell nobody of alerts that match, for a time; they are seen all the same",
         tags,
@@ -98,12 +117,14 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 201: SilenceView },
       },
     },
-    async (request, reply) => reply.status(201).send(await alerts.silence(request.body, actorOf(request))),
+    async (request, reply) =>
+      reply.status(201).send(await alerts.silence(request.body, actorOf(request), await scopeOf(request))),
   );
 
   app.delete(
     "/v1/alert-silences/:silence",
     {
+      config,
       schema: {
         summary: "End a silence now",
         tags,
@@ -112,25 +133,26 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         response: { 200: SilenceView },
       },
     },
-    (request) => alerts.endSilence(request.params.silence, actorOf(request)),
+    async (request) => alerts.endSilence(request.params.silence, actorOf(request), await scopeOf(request)),
   );
 
   app.get(
     "/v1/alert-rules",
     {
+      config,
       schema: {
         summary: "Alert rules: those that are built in, as operators have them, and their own",
         tags,
         response: { 200: AlertRuleList },
       },
     },
-    async () => ({ rules: await alerts.rules() }),
+    async (request) => ({ rules: await alerts.rules(await scopeOf(request)) }),
   );
 
   app.get(
     "/v1/alert-rules/:rule",
-    { schema: { summary: "One alert rule", tags, params: ofRule, response: { 200: AlertRuleView } } },
-    ({ params }) => alerts.rule(params.rule),
+    { config, schema: { summary: "One alert rule", tags, params: ofRule, response: { 200: AlertRuleView } } },
+    async (request) => alerts.rule(request.params.rule, await scopeOf(request)),
   );
 
   app.put(
@@ -145,7 +167,7 @@ export function registerAlertRoutes(app: App, alerts: Alerts): void {
         body: namedByPath(AlertRule),
         response: { 200: AlertRuleView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     (request) => alerts.setRule(request.params.rule, request.body, actorOf(request)),
   );

@@ -16,6 +16,7 @@ import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { AlertRecord, EventRecord, SilenceRecord } from "../ports/records.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
+import { EVERY_ALERT, requireOperator, seesRule, type AlertScope } from "./alert-scope.ts";
 import { advanceAlerts } from "./alert-machine.ts";
 import { alertAcknowledged, silenceCreated, silenceEnded } from "./alert-records.ts";
 import { alertEvent, alertRuleView, alertView, silenceView } from "./alert-views.ts";
@@ -55,25 +56,33 @@ export interface AlertsContext {
   readonly readBusy: () => number;
 }
 
-/** What operators are told of: rules that are looked at, alerts that follow from them, and silences. */
+/**
+ * What operators are told of: rules that are looked at, alerts that follow from them, and silences. What is not in the scope of whoever
+ * asks is not there for them.
+ */
 export interface Alerts {
-  rules(): Promise<AlertRuleView[]>;
+  rules(scope?: AlertScope): Promise<AlertRuleView[]>;
   /** @throws `coordinator/unknown-alert-rule` */
-  rule(name: string): Promise<AlertRuleView>;
+  rule(name: string, scope?: AlertScope): Promise<AlertRuleView>;
   /** @throws `protocol/invalid-document`, `coordinator/too-many-alert-rules` */
   setRule(name: string, document: unknown, by: AuditActor): Promise<AlertRuleView>;
   /** @throws `coordinator/unknown-alert-rule` */
   removeRule(name: string, by: AuditActor): Promise<void>;
-  list(query: AlertListQuery): Promise<AlertList>;
+  list(query: AlertListQuery, scope?: AlertScope): Promise<AlertList>;
   /** @throws `coordinator/unknown-alert` */
-  get(id: number): Promise<AlertView>;
-  /** @throws `coordinator/unknown-alert`, `coordinator/alert-ended` */
-  acknowledge(id: number, said: AlertAcknowledge | null, by: AuditActor): Promise<AlertView>;
-  silences(): Promise<SilenceView[]>;
-  /** @throws `protocol/invalid-document` */
-  silence(silence: NewSilence, by: AuditActor): Promise<SilenceView>;
-  /** @throws `coordinator/unknown-silence` */
-  endSilence(id: number, by: AuditActor): Promise<SilenceView>;
+  get(id: number, scope?: AlertScope): Promise<AlertView>;
+  /** @throws `coordinator/unknown-alert`, `coordinator/alert-ended`, `identity/forbidden` */
+  acknowledge(
+    id: number,
+    said: AlertAcknowledge | null,
+    by: AuditActor,
+    scope?: AlertScope,
+  ): Promise<AlertView>;
+  silences(scope?: AlertScope): Promise<SilenceView[]>;
+  /** @throws `protocol/invalid-document`, `identity/forbidden` */
+  silence(silence: NewSilence, by: AuditActor, scope?: AlertScope): Promise<SilenceView>;
+  /** @throws `coordinator/unknown-silence`, `identity/forbidden` */
+  endSilence(id: number, by: AuditActor, scope?: AlertScope): Promise<SilenceView>;
   /** Looks from here on by itself. */
   begin(): Promise<void>;
   /** Looks now at rules of these kinds; of all where none are named. */
@@ -275,15 +284,15 @@ export function createAlerts(context: AlertsContext): Alerts {
     return alertRuleView(rule, { origin, open, checkedAt: at, problem });
   };
 
-  const ruleOf = async (name: string): Promise<AlertRuleView> => {
+  const ruleOf = async (name: string, scope = EVERY_ALERT): Promise<AlertRuleView> => {
     const known = (await alertRules(store)).find(({ rule }) => rule.name === name);
-    if (known === undefined) throw unknownRule(name);
-    return ruleView(known, await store.alerts.open(name));
+    if (known === undefined || !seesRule(scope, known.rule)) throw unknownRule(name);
+    return ruleView(known, seen(scope, await store.alerts.open(name)));
   };
 
-  const alertOf = async (id: number): Promise<AlertRecord> => {
+  const alertOf = async (id: number, scope: AlertScope): Promise<AlertRecord> => {
     const alert = await store.alerts.get(id);
-    if (alert !== undefined) return alert;
+    if (alert !== undefined && scope("view", alert.subject)) return alert;
     throw failure("coordinator/unknown-alert", `alerts: no alert ${id}`, { detail: { alert: id } });
   };
 
@@ -303,9 +312,11 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 
   return {
-    async rules() {
-      const open = Map.groupBy(await store.alerts.open(), ({ rule }) => rule);
-      return (await alertRules(store)).map((known) => ruleView(known, open.get(known.rule.name) ?? []));
+    async rules(scope = EVERY_ALERT) {
+      const open = Map.groupBy(seen(scope, await store.alerts.open()), ({ rule }) => rule);
+      return (await alertRules(store))
+        .filter(({ rule }) => seesRule(scope, rule))
+        .map((known) => ruleView(known, open.get(known.rule.name) ?? []));
     },
     rule: ruleOf,
     setRule: (name, document, by) =>
@@ -322,40 +333,47 @@ export function createAlerts(context: AlertsContext): Alerts {
         await look();
       }),
 
-    async list({ limit, before, state, rule, model, task }) {
+    async list({ limit, before, state, rule, model, task }, scope = EVERY_ALERT) {
       const now = clock.now();
       const silences = await activeSilences();
-      const open = await store.alerts.open();
+      const open = seen(scope, await store.alerts.open());
       const isWanted = ({ subject, ...alert }: AlertRecord): boolean =>
+        (state ?? alert.state) === alert.state &&
         (rule ?? alert.rule) === alert.rule &&
         (model === undefined || subject.model === model) &&
-        (task === undefined || subject.task === task);
+        (task === undefined || subject.task === task) &&
+        scope("view", subject);
       const ofState = (name: AlertRecord["state"]): AlertRecord[] =>
         open.filter((alert) => alert.state === name).toReversed();
       // The first page begins with what is open.
-      const first = before === undefined ? [...worstFirst(ofState("firing")), ...ofState("pending")] : [];
-      const resolved =
-        state === undefined || state === "resolved"
-          ? await store.alerts.list({
-              state: "resolved",
-              limit,
-              ...(before === undefined ? {} : { before }),
-              ...(rule === undefined ? {} : { rule }),
-            })
+      const alerts =
+        before === undefined
+          ? [...worstFirst(ofState("firing")), ...ofState("pending")].filter(isWanted)
           : [];
-      const alerts = [...first, ...resolved]
-        .filter((alert) => isWanted(alert) && (state ?? alert.state) === alert.state)
-        .slice(0, limit);
+      let last = before;
+      while ((state ?? "resolved") === "resolved" && alerts.length < limit) {
+        const page = await store.alerts.list({
+          state: "resolved",
+          limit,
+          ...(last === undefined ? {} : { before: last }),
+          ...(rule === undefined ? {} : { rule }),
+        });
+        alerts.push(...page.filter(isWanted));
+        if (page.length < limit) break;
+        last = page.at(-1)!.id;
+      }
       return {
-        alerts: alerts.map((alert) => alertView(alert, silences, now)),
+        alerts: alerts.slice(0, limit).map((alert) => alertView(alert, silences, now)),
         counts: countsOf(open, silences, now),
       };
     },
-    get: async (id) => alertView(await alertOf(id), await activeSilences(), clock.now()),
-    acknowledge: (id, said, by) =>
+    get: async (id, scope = EVERY_ALERT) =>
+      alertView(await alertOf(id, scope), await activeSilences(), clock.now()),
+    acknowledge: (id, said, by, scope = EVERY_ALERT) =>
       inTurn(async () => {
         const now = clock.now();
-        const before = await alertOf(id);
+        const before = await alertOf(id, scope);
+        requireOperator(scope, before.subject, `alert ${id} of`);
         if (before.state !== "firing")
           throw failure("coordinator/alert-ended", `alerts: alert ${id} is ${before.state}`, {
             detail: { alert: id, state: before.state },
@@ -372,17 +390,20 @@ export function createAlerts(context: AlertsContext): Alerts {
         return alertView(after, silences, now);
       }),
 
-    async silences() {
+    async silences(scope = EVERY_ALERT) {
       const now = clock.now();
       const all = await store.silences.list({ endsAfter: now - SILENCES_KEPT_MS });
-      const views = all.map((silence) => silenceView(silence, now));
+      const views = all
+        .filter(({ matcher }) => scope("view", matcher))
+        .map((silence) => silenceView(silence, now));
       return [
         ...views.filter(({ state }) => state !== "ended"),
         ...views.filter(({ state }) => state === "ended").toReversed(),
       ].slice(0, MAX_SILENCES_SHOWN);
     },
-    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by) =>
+    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope = EVERY_ALERT) =>
       inTurn(async () => {
+        requireOperator(scope, matcher, "a silence of");
         const now = clock.now();
         const begins = startsAt === undefined ? now : Date.parse(startsAt);
         if (begins < now - durationMs)
@@ -403,14 +424,15 @@ export function createAlerts(context: AlertsContext): Alerts {
         await silenceChanged(silence);
         return silenceView(silence, now);
       }),
-    endSilence: (id, by) =>
+    endSilence: (id, by, scope = EVERY_ALERT) =>
       inTurn(async () => {
         const now = clock.now();
         const silence = await store.silences.get(id);
-        if (silence === undefined)
+        if (silence === undefined || !scope("view", silence.matcher))
           throw failure("coordinator/unknown-silence", `alerts: no silence ${id}`, {
             detail: { silence: id },
           });
+        requireOperator(scope, silence.matcher, `silence ${id} of`);
         if (silence.endsAt <= now) return silenceView(silence, now);
         await store.transaction(async (tx) => {
           await tx.silences.end(id, now);
@@ -447,6 +469,10 @@ function nameOf(actor: AuditActor): string {
 
 const MAX_SILENCES_SHOWN = 200;
 const RANK = { critical: 0, warning: 1, info: 2 } as const;
+
+function seen(scope: AlertScope, alerts: readonly AlertRecord[]): AlertRecord[] {
+  return alerts.filter(({ subject }) => scope("view", subject));
+}
 
 function worstFirst(alerts: readonly AlertRecord[]): AlertRecord[] {
   return alerts.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);

@@ -1,4 +1,5 @@
 import { CompareQuery, CompareView } from "@tributary/protocol";
+import { sees } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { compare } from "./compare.ts";
@@ -8,6 +9,7 @@ export function registerCompareRoutes(app: App, { store }: { readonly store: Met
   app.get(
     "/v1/compare",
     {
+      config: { of: "any", problems: [404] },
       schema: {
         summary:
           "Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant",
@@ -16,6 +18,6 @@ export function registerCompareRoutes(app: App, { store }: { readonly store: Met
         response: { 200: CompareView },
       },
     },
-    async ({ query }) => compare(store, query.of),
+    async (request) => compare(store, request.query.of, (model) => sees(request, model)),
   );
 }

@@ -1,4 +1,4 @@
-import { failure } from "@tributary/core";
+import { failure, type ModelName } from "@tributary/core";
 import type { CompareView, TaskSpec } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { timestamp } from "../registry/views.ts";
@@ -16,16 +16,21 @@ const COURSE_ROUNDS = 10_000;
  * Tasks and versions side by side.
  *
  * @param refs two to six
+ * @param sees whether whoever asks sees what is of a model: what they do not is not there for them
  * @throws as `subjectOf`; `http/bad-request` where one is named twice
  */
-export async function compare(store: Stored, refs: readonly string[]): Promise<CompareView> {
+export async function compare(
+  store: Stored,
+  refs: readonly string[],
+  sees?: (model: ModelName) => boolean,
+): Promise<CompareView> {
   const twice = refs.find((ref, i) => refs.indexOf(ref) !== i);
   if (twice !== undefined)
     throw failure("http/bad-request", `compare: "${twice}" is named twice; name each once`, {
       detail: { of: twice },
     });
   const subjects: Subject[] = [];
-  for (const ref of refs) subjects.push(await subjectOf(store, ref));
+  for (const ref of refs) subjects.push(await subjectOf(store, ref, sees));
   const versions = subjects.map(({ version }) => version);
   const metrics = metricsOf(versions);
   const told: CompareView["subjects"][number][] = [];

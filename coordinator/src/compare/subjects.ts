@@ -1,4 +1,4 @@
-import { asModelName, asTaskName, failure, type TaskName } from "@tributary/core";
+import { asModelName, asTaskName, failure, type ModelName, type TaskName } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord, VersionRecord } from "../ports/records.ts";
 import { versionInPath, versionOf } from "../registry/aliases.ts";
@@ -20,11 +20,15 @@ type Stored = Pick<MetadataStore, "tasks" | "models" | "versions" | "aliases" | 
  *
  * @throws `coordinator/unknown-task`, `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/unknown-alias`
  */
-export async function subjectOf(store: Stored, ref: string): Promise<Subject> {
+export async function subjectOf(
+  store: Stored,
+  ref: string,
+  sees: (model: ModelName) => boolean = () => true,
+): Promise<Subject> {
   const [name, wanted] = ref.split("@") as [string, string?];
   if (wanted === undefined) {
     const task = await store.tasks.get(asTaskName(name));
-    if (task === undefined)
+    if (task === undefined || !sees(task.model))
       throw failure("coordinator/unknown-task", `compare: no task "${name}"; a version is named model@12`, {
         detail: { task: name },
       });
@@ -36,7 +40,10 @@ export async function subjectOf(store: Stored, ref: string): Promise<Subject> {
       version: newest === null ? undefined : await store.versions.get(task.model, newest),
     };
   }
-  const version = await versionOf(store, asModelName(name), versionInPath(wanted));
+  const model = asModelName(name);
+  if (!sees(model))
+    throw failure("coordinator/unknown-model", `compare: no model "${name}"`, { detail: { model } });
+  const version = await versionOf(store, model, versionInPath(wanted));
   const maker = version.roundId === null ? undefined : (await store.rounds.get(version.roundId))?.task;
   return { ref, kind: "version", task: await taskOf(store, maker), version };
 }

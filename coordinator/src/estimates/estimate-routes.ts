@@ -7,6 +7,7 @@ import {
   TaskValidation,
 } from "@tributary/protocol";
 import type { App } from "../http/app.ts";
+import { bodyCheckedByHandler } from "../http/validators.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { estimateJob } from "./estimate-job.ts";
@@ -35,7 +36,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
         body: TaskSpec,
         response: { 200: TaskValidation },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     async ({ body }) => ({ spec: (await registry.checkTask(body)).spec }),
   );
@@ -54,7 +55,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
         body: EstimateRequest,
         response: { 202: EstimateView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     async ({ body }, reply) => {
       const { task, ...rest } = { task: undefined, ...(body as object | null) };

@@ -3,7 +3,6 @@ import { addMetrics, checkMetrics, healthMetrics } from "@tributary/metrics";
 import {
   healthMessage,
   HealthReport,
-  MIN_HEALTH_INTERVAL_MS,
   ModelHealthView,
   ModelNameSchema,
   PopulationNameSchema,
@@ -31,6 +30,8 @@ export interface HealthRouteOptions {
   >;
   readonly registry: Pick<Registry, "model">;
   readonly issuerPublicKey: Uint8Array;
+  /** Least time between two reports of a device on one version. */
+  readonly intervalMs: number;
   /** A device told which version runs on it, and by which engine. */
   readonly told: (
     device: DeviceHealthRecord["deviceId"],
@@ -95,7 +96,7 @@ export function registerHealthRoutes(app: App, options: HealthRouteOptions): voi
  * @throws `coordinator/unknown-version`, `update/invalid-metrics`, `http/too-many-requests`
  */
 async function keep(
-  { env, store }: HealthRouteOptions,
+  { env, store, intervalMs }: HealthRouteOptions,
   { model, version, engine, session, sequence, counts }: HealthReport,
   sender: Pick<DeviceHealthRecord, "deviceId" | "population">,
 ): Promise<void> {
@@ -111,7 +112,7 @@ async function keep(
     const sessions = before?.sessions ?? [];
     const told = sessions.find(([name]) => name === session)?.[1] ?? 0;
     if (sequence <= told) return;
-    const waitMs = before === undefined ? 0 : before.at + MIN_HEALTH_INTERVAL_MS - at;
+    const waitMs = before === undefined ? 0 : before.at + intervalMs - at;
     if (waitMs > 0) {
       throw failure("http/too-many-requests", `health: ${sender.deviceId} told of it just before`, {
         detail: { retryAfterMs: waitMs },

@@ -1,7 +1,7 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
 import {
   fastify,
@@ -196,6 +196,12 @@ export async function createApp(options: AppOptions): Promise<{
     await watched(guard, request, () => guard.admitBody(request, decision));
   });
 
+  // What a handler refuses: it knows what a body names, and to whom a thing belongs.
+  app.addHook("onError", async (request, _reply, error) => {
+    if (routeAccess(request.routeOptions, request.method).audience === "operator" && isAccessError(error))
+      guard.refused(request, error);
+  });
+
   app.addHook("onRoute", (route) => {
     const { schema, config } = route;
     // Devices may be newer than this coordinator.
@@ -218,6 +224,10 @@ async function watched(guard: Guard, request: FastifyRequest, check: () => unkno
     guard.refused(request, error);
     throw error;
   }
+}
+
+function isAccessError(error: unknown): boolean {
+  return TributaryError.is(error) && error.code.startsWith("identity/");
 }
 
 function originRefused(origin: string | undefined): Error {

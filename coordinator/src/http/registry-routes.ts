@@ -37,6 +37,7 @@ import type { ModelRecord, RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
 import type { StorageProblem } from "../storage-health.ts";
 import type { App } from "./app.ts";
+import { bodyCheckedByHandler } from "./validators.ts";
 import { octetStream } from "./blob-routes.ts";
 
 export interface RegistryRoutesOptions {
@@ -206,7 +207,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         body: TaskSpec,
         response: { 201: TaskView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     async (request, reply) => {
       const task = await registry.createTask(request.body, actorOf(request));

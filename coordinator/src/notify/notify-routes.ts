@@ -10,6 +10,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { bodyCheckedByHandler } from "../http/validators.ts";
 import { namedByPath } from "../http/named-by-path.ts";
 import type { Notifier } from "./notifier.ts";
 
@@ -63,7 +64,7 @@ export function registerNotifyRoutes(app: App, notifier: Notifier): void {
         body: namedByPath(NotificationChannel),
         response: { 200: NotificationChannelView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     (request) => notifier.setChannel(request.params.channel, request.body, actorOf(request)),
   );

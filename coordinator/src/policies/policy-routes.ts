@@ -9,6 +9,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { bodyCheckedByHandler } from "../http/validators.ts";
 import { namedByPath } from "../http/named-by-path.ts";
 import type { Policies } from "./policies.ts";
 
@@ -48,7 +49,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
         body: namedByPath(Policy),
         response: { 200: PolicyView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     (request) => policies.set(request.params.policy, request.body, actorOf(request)),
   );

@@ -13,6 +13,7 @@ import {
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
+import { bodyCheckedByHandler } from "../http/validators.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { withdrawalView } from "./rollout-view.ts";
@@ -58,7 +59,7 @@ export function registerRolloutRoutes(app: App, { store, registry, rollouts }: R
         body: RolloutSpec,
         response: { 201: RolloutView },
       },
-      validatorCompiler: () => () => true,
+      validatorCompiler: bodyCheckedByHandler,
     },
     async (request, reply) =>
       reply.status(201).send(await rollouts.start(request.params.model, request.body, actorOf(request))),

@@ -14,6 +14,8 @@ export async function failedInARow(
   for (;;) {
     const page = await rounds.list(name, { limit: PAGE, ...(before === undefined ? {} : { before }) });
     for (const record of page) {
+      // A gate's rounds neither fail nor end a streak: whether it finds its devices says nothing of training.
+      if (record.purpose === "gate") continue;
       if (record.startedAt < activeSince || failuresAfter(0, record) === 0) return failures;
       failures += 1;
     }

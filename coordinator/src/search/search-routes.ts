@@ -1,5 +1,6 @@
 import { SearchFieldList, SearchQuery, SearchView } from "@tributary/protocol";
 import type { Clock } from "@tributary/core";
+import { modelsSeen } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { SEARCH_FIELDS } from "./fields.ts";
@@ -15,6 +16,7 @@ export function registerSearchRoutes(
   app.get(
     "/v1/search",
     {
+      config: { of: "any" },
       schema: {
         summary: "Versions, rounds and tasks that a query asks for, newest first",
         description:
@@ -24,12 +26,14 @@ export function registerSearchRoutes(
         response: { 200: SearchView },
       },
     },
-    async ({ query }) => search(store.search, query, clock.now()),
+    async ({ query, principal }) =>
+      search(store.search, { ...query, models: modelsSeen(principal) }, clock.now()),
   );
 
   app.get(
     "/v1/search/fields",
     {
+      config: { of: "any" },
       schema: {
         summary: "What can be searched by",
         tags,

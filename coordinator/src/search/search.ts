@@ -1,4 +1,11 @@
-import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure } from "@tributary/core";
+import {
+  decodeBase64url,
+  decodeUtf8,
+  encodeBase64url,
+  encodeUtf8,
+  failure,
+  type ModelName,
+} from "@tributary/core";
 import { SEARCH_KINDS, type SearchKind, type SearchResult, type SearchView } from "@tributary/protocol";
 import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
 import { timestamp } from "../registry/views.ts";
@@ -6,13 +13,15 @@ import { kindsOf } from "./fields.ts";
 import { invalidQuery } from "./invalid-query.ts";
 import { parseQuery } from "./parse-query.ts";
 import { printQuery } from "./print-query.ts";
-import { fieldsOf } from "./query.ts";
+import { fieldsOf, type Query } from "./query.ts";
 
 export interface SearchAsked {
   readonly query: string;
   readonly kind?: SearchKind | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
+  /** What is found is of one of these. @defaultValue null: of any model */
+  readonly models?: readonly ModelName[] | null;
 }
 
 /** Rows of each kind that one request looks at: what keeps a query of anything short. */
@@ -25,7 +34,7 @@ export const SCANNED_ROWS = 5_000;
  */
 export async function search(
   repository: SearchRepository,
-  { query: text, kind, limit, cursor }: SearchAsked,
+  { query: text, kind, limit, cursor, models = null }: SearchAsked,
   now: number,
   scan = SCANNED_ROWS,
 ): Promise<SearchView> {
@@ -43,7 +52,9 @@ export async function search(
     );
   const after = cursor === undefined ? undefined : placeOf(cursor);
   const found: Found[] = [];
-  for (const each of kinds) found.push(await repository.find({ kind: each, query, now, after, limit, scan }));
+  const within = models === null ? query : ofModels(query, models);
+  for (const each of kinds)
+    found.push(await repository.find({ kind: each, query: within, now, after, limit, scan }));
   // What lies behind the first place where a kind was not looked at further may come between.
   const frontier = found.flatMap(({ until }) => (until === undefined ? [] : [until])).toSorted(compare)[0];
   const hits = found
@@ -58,6 +69,12 @@ export async function search(
     results: shown.map(resultOf),
     next: next === undefined ? null : cursorOf(next),
   };
+}
+
+function ofModels(query: Query, models: readonly ModelName[]): Query {
+  const values = models.map((value) => ({ type: "text", value }) as const);
+  const ofOne: Query = { type: "in", field: "model", negated: false, values };
+  return query.type === "all" ? ofOne : { type: "and", left: ofOne, right: query };
 }
 
 function resultOf(found: SearchHit & SearchPlace): SearchResult {

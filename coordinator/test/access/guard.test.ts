@@ -184,12 +184,15 @@ test("the event stream is cut to the models that one sees", async () => {
     { type: "suspicion", data: { task: "task-new" } },
     { type: "devices", data: { connected: 1 } },
     { type: "of-a-later-kind", data: { text: "b" } },
+    { type: "alert", data: { subject: { task: "task-a" } } },
+    { type: "alert", data: { subject: { model: B } } },
+    { type: "alert", data: { subject: {} } },
   ];
   const shown = async (who: Principal | null) => {
     const sees = await eventFilter(who, { tasks } as never);
     return events.flatMap((event, index) => (sees(event) ? [index] : []));
   };
-  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7]);
+  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7, 9]);
   expect(await shown(principal(of("*", "auditor")))).toEqual(events.map((_, index) => index));
   expect(await shown(null)).toEqual([]);
   expect(may(principal(of(A, "viewer")), "view", B)).toBe(false);

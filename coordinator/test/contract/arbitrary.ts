@@ -4,13 +4,26 @@ import type { Contract, Schema } from "./document.ts";
 /** How deep optional parts go: recursive schemas have to end. */
 const MAX_DEPTH = 6;
 
+/** Changes what a field of an object is drawn from. */
+export type Fields = (name: string, schema: Schema, any: Arbitrary<unknown>) => Arbitrary<unknown>;
+
+export interface Within {
+  readonly depth: number;
+  readonly fields: Fields;
+  /** What is optional seldom fits together: nothing but what is required, and no more of anything than that. */
+  readonly minimal: boolean;
+}
+
+const AS_DRAWN: Within = { depth: 0, fields: (_name, _schema, any) => any, minimal: false };
+
 /** Values that a schema allows. */
-export function valueOf(contract: Contract, given: Schema, depth = 0): Arbitrary<unknown> {
+export function valueOf(contract: Contract, given: Schema, within: Within = AS_DRAWN): Arbitrary<unknown> {
   const schema = contract.follow(given);
+  const deeper: Within = { ...within, depth: within.depth + 1 };
   if ("const" in schema) return fc.constant(schema["const"]);
   if (Array.isArray(schema["enum"])) return fc.constantFrom(...(schema["enum"] as unknown[]));
   const choices = (schema["anyOf"] ?? schema["oneOf"]) as readonly Schema[] | undefined;
-  if (choices !== undefined) return fc.oneof(...choices.map((each) => valueOf(contract, each, depth + 1)));
+  if (choices !== undefined) return fc.oneof(...choices.map((each) => valueOf(contract, each, deeper)));
   const type = Array.isArray(schema["type"]) ? (schema["type"] as string[])[0] : schema["type"];
   switch (type) {
     case "null":
@@ -31,31 +44,39 @@ export function valueOf(contract: Contract, given: Schema, depth = 0): Arbitrary
     }
     case "string":
       return textOf(schema);
-    case "array":
-      return fc.array(valueOf(contract, (schema["items"] ?? {}) as Schema, depth + 1), {
-        minLength: (schema["minItems"] as number | undefined) ?? 0,
-        maxLength: Math.min(
-          (schema["maxItems"] as number | undefined) ?? 4,
-          ((schema["minItems"] as number | undefined) ?? 0) + 3,
-        ),
-      });
+    case "array": {
+      const { minItems = 0, maxItems = 4 } = schema as { minItems?: number; maxItems?: number };
+      const of = (maxLength: number): Arbitrary<unknown[]> =>
+        fc.array(valueOf(contract, (schema["items"] ?? {}) as Schema, deeper), {
+          minLength: minItems,
+          maxLength: Math.min(maxItems, maxLength),
+        });
+      return within.minimal ? of(minItems || 1) : of(minItems + 3);
+    }
     case "object":
-      return objectOf(contract, schema, depth);
+      return objectOf(contract, schema, within);
     default:
       return fc.jsonValue({ maxDepth: 2 });
   }
 }
 
-function objectOf(contract: Contract, schema: Schema, depth: number): Arbitrary<unknown> {
+function objectOf(contract: Contract, schema: Schema, within: Within): Arbitrary<unknown> {
+  const { depth, fields, minimal } = within;
   const properties = (schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const required = new Set((schema["required"] ?? []) as readonly string[]);
-  const shown = Object.entries(properties).filter(([name]) => required.has(name) || depth < MAX_DEPTH);
+  const shown = Object.entries(properties).filter(
+    ([name]) => required.has(name) || (depth < MAX_DEPTH && !minimal),
+  );
   const of = (parts: typeof shown): Arbitrary<unknown> =>
-    fc.record(Object.fromEntries(parts.map(([name, each]) => [name, valueOf(contract, each, depth + 1)])), {
-      requiredKeys: [...required],
-      noNullPrototype: true,
-    });
-  // What is optional seldom fits together: by itself, what is required often does.
+    fc.record(
+      Object.fromEntries(
+        parts.map(([name, each]) => [
+          name,
+          fields(name, each, valueOf(contract, each, { ...within, depth: depth + 1 })),
+        ]),
+      ),
+      { requiredKeys: [...required], noNullPrototype: true },
+    );
   return depth > 0 ? of(shown) : fc.oneof(of(shown), of(shown.filter(([name]) => required.has(name))));
 }
 

@@ -1,9 +1,20 @@
 import { join } from "node:path";
-import { asPopulationName, asRoundId, asTaskName, silentLogger, type RoundId } from "@tributary/core";
+import {
+  asPopulationName,
+  asRoundId,
+  asTaskName,
+  decodeBase64url,
+  encodeBase64url,
+  encodeHex,
+  silentLogger,
+  type RoundId,
+} from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
+import { deviceIdOf, enrolmentMessage, leafHash } from "@tributary/protocol";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { createCoordinator, type Coordinator } from "../../src/index.ts";
 import { exampleDevice, exampleRound } from "../../src/testing/records.ts";
+import { DeviceSocket, type TestIdentity } from "../device-socket.ts";
 import { runningCoordinator } from "../running-coordinator.ts";
 
 export interface ContractRoom {
@@ -17,7 +28,10 @@ export interface ContractRoom {
 }
 
 const MODEL = "digits";
+/** Which no task trains. */
+const OTHER_MODEL = "letters";
 const TASK = "digits-training";
+const POPULATION = asPopulationName("default");
 
 /** A coordinator with a model, a task that had rounds, a rollout, and devices; started anew, as one that runs for long is. */
 export async function openContractRoom(): Promise<ContractRoom> {
@@ -27,6 +41,14 @@ export async function openContractRoom(): Promise<ContractRoom> {
   const { weightsDigest } = published as { weightsDigest: string };
   const next = buildLinear({ seed: 2 });
   await operate(first, "POST", `/v1/models/${MODEL}/versions?release=false`, next);
+  await operate(first, "POST", `/v1/models/${OTHER_MODEL}/versions`, model);
+  await operate(first, "POST", `/v1/models/${OTHER_MODEL}/versions?release=false`, next);
+  // There is no disk so empty: it fires.
+  await operate(first, "PUT", "/v1/alert-rules/space", {
+    kind: "disk-almost-full",
+    threshold: 1,
+    severity: "critical",
+  });
   await operate(first, "POST", "/v1/tasks", { name: TASK, model: MODEL, rounds: 5 });
   await operate(first, "POST", `/v1/tasks/${TASK}/state`, { state: "paused" });
   await operate(first, "PUT", `/v1/models/${MODEL}/card-notes`, { intendedUse: "Digits of one hand" });
@@ -40,8 +62,12 @@ export async function openContractRoom(): Promise<ContractRoom> {
     dataDir: first.dataDir,
     port: 0,
     logLevel: "silent",
-    env: { log: silentLogger },
+    openEnrolment: [POPULATION],
+    // What a password costs is not what is looked at.
+    env: { log: silentLogger, passwordCost: { logN: 4, r: 8, p: 1 } },
   });
+  const identity = await enrol(coordinator);
+  const socket = await DeviceSocket.connect(coordinator.url, identity);
   const { rollout } = (await operate(coordinator, "POST", `/v1/models/${MODEL}/rollouts`, {
     arms: [{ name: "b", version: 2 }],
     gates: [],
@@ -51,7 +77,7 @@ export async function openContractRoom(): Promise<ContractRoom> {
     url: coordinator.url,
     operatorToken: coordinator.operatorToken,
     known: new Map<string, unknown[]>([
-      ["model", [MODEL]],
+      ["model", [MODEL, MODEL, OTHER_MODEL]],
       ["task", [TASK]],
       ["rollout", [rollout]],
       ["version", [1, 2, "1", "2"]],
@@ -60,21 +86,52 @@ export async function openContractRoom(): Promise<ContractRoom> {
       ["channel", ["beta", "stable"]],
       ["alias", ["reviewed", "champion"]],
       ["device", [exampleDevice(2).deviceId]],
-      ["population", ["default"]],
+      ["population", [POPULATION]],
       ["role", ["root", "targets", "snapshot", "timestamp"]],
       ["digest", [digest, weightsDigest]],
       ["path", [`models/${MODEL}/${weightsDigest}.weights.safetensors`]],
       ["file", ["timestamp.json", "1.root.json"]],
-      ["token", [await coordinator.mintEnrolmentToken(asPopulationName("default"))]],
+      ["token", [await coordinator.mintEnrolmentToken(POPULATION)]],
       ["name", ["of-the-run", "another"]],
+      ["rule", ["of-the-run"]],
+      ["policy", ["of-the-run"]],
+      ["of", [[TASK, `${MODEL}@1`]]],
+      ["query", ["loss < 10 or state = paused"]],
       ["lastEventId", ["1"]],
+      ["password", [PASSWORD]],
+      ["current", [PASSWORD]],
+      ["code", [new URLSearchParams(new URL(coordinator.setupUrl!).hash.slice(1)).get("code")]],
+      ["leafHash", [encodeHex(leafHash(identity.certificate))]],
+      ["treeSize", [1]],
+      ["first", [1]],
+      ["second", [1]],
+      ["If-Match", ["*"]],
     ]),
     bytes: [model, new Uint8Array(0), new Uint8Array(64 * 1024).fill(8)],
     async end() {
+      socket.socket.terminate();
       await coordinator.close();
       await first.end();
     },
   };
+}
+
+/** One that every account of the run has. */
+const PASSWORD = "correct horse battery";
+
+/** A device that is here while the run lasts: its certificate is the log's first. */
+async function enrol(coordinator: Coordinator): Promise<TestIdentity> {
+  const token = await coordinator.mintEnrolmentToken(POPULATION);
+  const keys = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
+  const publicKey = new Uint8Array(await crypto.subtle.exportKey("raw", keys.publicKey));
+  const sign = async (message: Uint8Array<ArrayBuffer>) =>
+    new Uint8Array(await crypto.subtle.sign("Ed25519", keys.privateKey, message));
+  const { certificate } = (await operate(coordinator, "POST", `/v1/populations/${POPULATION}/enrolments`, {
+    token,
+    publicKey: encodeBase64url(publicKey),
+    proof: encodeBase64url(await sign(enrolmentMessage(token))),
+  })) as { certificate: string };
+  return { deviceId: await deviceIdOf(publicKey), certificate: decodeBase64url(certificate), sign };
 }
 
 const roundId = (number: number): RoundId => asRoundId(`${TASK}-${number}`);

@@ -58,11 +58,15 @@ export function readContract(document: Node): Contract {
       );
     return follow(found as Value);
   };
-  const validators = new Map<string, ValidateFunction>();
+  const validators = new WeakMap<Schema, ValidateFunction>();
+  const byText = new Map<string, ValidateFunction>();
   const validator = (schema: Schema): ValidateFunction => {
+    let known = validators.get(schema);
+    if (known !== undefined) return known;
     const text = JSON.stringify(schema).replaceAll('"$ref":"#/', `"$ref":"${ROOT}#/`);
-    const known = validators.get(text) ?? ajv.compile(JSON.parse(text) as Schema);
-    validators.set(text, known);
+    known = byText.get(text) ?? ajv.compile(JSON.parse(text) as Schema);
+    byText.set(text, known);
+    validators.set(schema, known);
     return known;
   };
 

@@ -54,6 +54,7 @@ beforeEach(async () => {
     store: room.store,
     registry: { model: async (name) => (await room.store.models.get(name))! },
     issuerPublicKey: issuer.issuerPublicKey,
+    intervalMs: config.limits.healthIntervalMs,
     told: (device, { version, engine }) => told.push([device, version, engine]),
   });
   await server.ready();

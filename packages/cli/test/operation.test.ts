@@ -1,8 +1,9 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
+import { readEventFile } from "@tributary/metrics/tensorboard";
 import { buildLinear } from "@tributary/onnx";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkCoordinator } from "../src/doctor/coordinator.ts";
@@ -73,6 +74,22 @@ test("task watch ends when the task does; rounds lists what there was", async ()
   const one = (await runMain("rounds", "digits", "1", ...at)).stdout;
   expect(one).toMatch(/^digits-1: train digits, from version 3\n {2}round 1: abandoned/);
   expect((await runMain("rounds", "digits", "9", ...at)).code).toBe(EXIT_CODES.notFound);
+});
+
+test("task export writes the rounds of a task once, and says what it lacks", async () => {
+  const out = join(dataDir, "runs");
+  const first = await runMain("task", "export", "digits", "--out", out, ...at);
+  expect(first).toMatchObject({ code: EXIT_CODES.done, stderr: "" });
+  expect(first.stdout).toBe(`digits: 1 round to ${out}\n`);
+  const [file] = await readdir(join(out, "digits"));
+  expect(readEventFile(await readFile(join(out, "digits", file!))).step).toBe(1);
+  expect(await json("task", "export", "digits", "--out", out)).toEqual({
+    format: "tensorboard",
+    where: out,
+    tasks: [{ task: "digits", rounds: 0 }],
+  });
+  expect((await runMain("task", "export", "digits", ...at)).code).toBe(EXIT_CODES.misuse);
+  expect((await runMain("task", "export", "other", "--out", out, ...at)).code).toBe(EXIT_CODES.notFound);
 });
 
 test("a secure round tells what was seen, and who was lost where", () => {

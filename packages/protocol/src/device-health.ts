@@ -11,7 +11,7 @@ import {
 
 /** Longest vector of counts. */
 const MAX_COUNTS = 64;
-/** Reports of one version that are nearer to each other are refused. */
+/** Reports of a device on one version that are nearer to each other are refused, unless a coordinator says otherwise. */
 export const MIN_HEALTH_INTERVAL_MS = 10_000;
 
 /** How a version fares on one device, told by an app that says so: `PUT /v1/populations/:population/device/health`. */

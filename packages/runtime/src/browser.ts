@@ -7,6 +7,7 @@ import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust-limits.ts";
+import { RUNTIME_VERSION } from "./version.ts";
 import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
@@ -65,7 +66,12 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
  */
 export async function createRuntime(options: BrowserRuntimeOptions): Promise<Runtime> {
   requireSecureContext();
-  const { log = silentLogger, software = "tributary-runtime", tags = [], engine = {} } = options;
+  const {
+    log = silentLogger,
+    software = `tributary-runtime ${RUNTIME_VERSION}`,
+    tags = [],
+    engine = {},
+  } = options;
   const population = asPopulationName(options.population ?? "default");
   if (new TextEncoder().encode(software).length > MAX_SOFTWARE_BYTES) {
     throw new RangeError(

@@ -17,6 +17,7 @@ import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust-limits.ts";
+import { RUNTIME_VERSION } from "./version.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
   /** Folder of this device's keys, models and examples. Created where it is missing; one device each. */
@@ -32,7 +33,7 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
 
 const DEFAULTS = {
   population: "default",
-  software: "tributary-runtime",
+  software: `tributary-runtime ${RUNTIME_VERSION}`,
   maxStorageBytes: 2 * 1024 ** 3,
 } as const;
 

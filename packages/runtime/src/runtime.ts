@@ -121,7 +121,7 @@ export interface RuntimeOptions {
    * @defaultValue none: models of text are fed with token ids
    */
   readonly tokenizers?: Tokenizers;
-  /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
+  /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" and its version */
   readonly software?: string;
   /** @defaultValue silent */
   readonly log?: Logger;

@@ -2,8 +2,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { createRuntime } from "@tributary/runtime/node";
+import { pictureOf } from "./picture-model.ts";
 
-// One process of devices that answer all the time and tell how versions fare on them, through a rollout.
+// One process of devices that classify pictures of their own all the time, and tell how versions fare on them: what was right in masked
+// sums alone, what failed under their own names where they do.
 
 export interface AnsweringProcess {
   readonly coordinator: string;
@@ -11,8 +13,17 @@ export interface AnsweringProcess {
   readonly root: string;
   readonly token: string;
   readonly folder: string;
-  /** By number: what rollouts draw the device by. */
-  readonly installations: readonly string[];
+  readonly population: string;
+  readonly minimumCohort: number;
+  readonly devices: readonly DeviceToBe[];
+}
+
+export interface DeviceToBe {
+  /** What rollouts draw it by. */
+  readonly installation: string;
+  /** Classes of its pictures, of ten. */
+  readonly classes: readonly number[];
+  readonly tellsHealth: boolean;
 }
 
 /** What became of a device, when it was asked. */
@@ -26,25 +37,28 @@ export interface AnsweringDevice {
   readonly lastAnswer: "answered" | "failed";
 }
 
-const CALL_INTERVAL_MS = 150;
-const PICTURE = new Float32Array(784).fill(5);
+/** Between two rows of pictures: one of each class, so that each cohort hears of every class alike. */
+const ROW_INTERVAL_MS = 1_000;
 
-const { coordinator, root, token, folder, installations } = JSON.parse(process.argv[2]!) as AnsweringProcess;
-const trust = { root: new Uint8Array(Buffer.from(root, "base64")) };
+const options = JSON.parse(process.argv[2]!) as AnsweringProcess;
+const { coordinator, token, folder, population, minimumCohort } = options;
+const trust = { root: new Uint8Array(Buffer.from(options.root, "base64")), minimumCohort };
 const engine = await createOrtNodeEngine();
 
 const devices = await Promise.all(
-  installations.map(async (installation) => {
+  options.devices.map(async ({ installation, classes, tellsHealth }) => {
     const dataDir = join(folder, installation);
     await mkdir(join(dataDir, "settings"), { recursive: true });
     await writeFile(join(dataDir, "settings/installation.json"), JSON.stringify(installation));
+    const deviceHealth = tellsHealth && { intervalMs: 1_000 };
     const runtime = await createRuntime({
       coordinator,
       trust,
       token,
       dataDir,
+      population,
       engine,
-      deviceHealth: { intervalMs: 10_000 },
+      deviceHealth,
     });
     const digits = await runtime.model("digits");
     const device = { installation, runtime, versions: [digits.version], lastAnswer: "answered" };
@@ -53,14 +67,21 @@ const devices = await Promise.all(
       for await (const event of events)
         if (event.type === "running" && event.previousVersion !== null) device.versions.push(event.version);
     })();
-    const call = async (): Promise<void> => {
-      device.lastAnswer = await digits.run({ image: PICTURE }).then(
-        () => "answered",
-        () => "failed",
-      );
-      setTimeout(() => void call(), CALL_INTERVAL_MS).unref();
+    runtime.participate({ consent: { telemetry: true } });
+    const judge = async (shown: number): Promise<void> => {
+      const answer = await digits.run({ image: pictureOf(shown) });
+      await digits.feedback(answer, shown);
     };
-    void call();
+    const row = async (): Promise<void> => {
+      for (const shown of classes) {
+        device.lastAnswer = await judge(shown).then(
+          () => "answered",
+          () => "failed",
+        );
+      }
+      setTimeout(() => void row(), ROW_INTERVAL_MS).unref();
+    };
+    void row();
     return device;
   }),
 );

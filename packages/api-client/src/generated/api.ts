@@ -9702,6 +9702,8 @@ export interface operations {
             401: components["responses"]["Problem"];
             /** @description Not allowed */
             403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
             /** @description This server is not the host that was asked for */
             421: components["responses"]["Problem"];
             /** @description Too many requests; Retry-After says when to come back */

@@ -39,6 +39,7 @@ interface ServeOptions extends NotifyOptions, OidcOptions {
   readonly issuerName?: string;
   readonly metadataDays: number;
   readonly aggregates: boolean;
+  readonly healthSeconds: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
@@ -96,6 +97,11 @@ export function serveCommand(): Command {
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
     )
     .addOption(
+      new Option("--health-seconds <n>", "least time between two reports of a device on how a version fares")
+        .default(10)
+        .argParser(integerBetween(1, 3_600)),
+    )
+    .addOption(
       new Option(
         "--log-level <level>",
         "what is written to standard error; info has every request, and why it was refused",
@@ -151,6 +157,7 @@ export function serveCommand(): Command {
         dashboardDir: () => dashboard.request(),
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
+        limits: { healthIntervalMs: 1_000 * options.healthSeconds },
         logLevel: options.logLevel,
         logFormat: options.logFormat,
         ...tracingOf(options),

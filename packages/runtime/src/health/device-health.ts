@@ -51,6 +51,7 @@ interface Told extends Pick<RanVersion, "model" | "version"> {
 
 export async function createDeviceHealth(options: DeviceHealthOptions): Promise<DeviceHealthPart> {
   const { env, settings, identity, http, population, intervalMs, endsCleanly, closing } = options;
+  const firstMs = Math.min(FIRST_MS, intervalMs);
   const session = encodeHex(env.random.bytes(16));
   /** What ended without being asked to before this start, by model; it is counted once that is known to be its doing. */
   const atEnd = new Map<string, RanVersion>();
@@ -77,7 +78,7 @@ export async function createDeviceHealth(options: DeviceHealthOptions): Promise<
     versions.set(key, told);
     const [oldest] = versions.keys();
     if (versions.size > MAX_VERSIONS && oldest !== undefined) versions.delete(oldest);
-    timer ??= ended ? undefined : env.clock.schedule(FIRST_MS * (0.5 + env.random.bytes(1)[0]! / 512), tell);
+    timer ??= ended ? undefined : env.clock.schedule(firstMs * (0.5 + env.random.bytes(1)[0]! / 512), tell);
     return told;
   };
 

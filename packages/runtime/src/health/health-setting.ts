@@ -1,10 +1,14 @@
 /** How often a device tells how it fares. */
 export interface DeviceHealthOptions {
-  /** Between two reports on a version, from ten seconds to a week. @defaultValue one hour */
+  /**
+   * Between two reports on a version, from one second to a week; below ten seconds only for a coordinator that is set to take them so often.
+   *
+   * @defaultValue one hour
+   */
   readonly intervalMs?: number;
 }
 
-const [LEAST_MS, MOST_MS] = [10_000, 7 * 86_400_000];
+const [LEAST_MS, MOST_MS] = [1_000, 7 * 86_400_000];
 
 /**
  * @returns how often a device tells how it fares; undefined: it does not

@@ -4,6 +4,7 @@ import { healthMetrics, readMetrics } from "@tributary/metrics";
 import type { HealthReport } from "@tributary/protocol";
 import { beforeEach, expect, test } from "vitest";
 import { createDeviceHealth, type DeviceHealthPart } from "../../src/health/device-health.ts";
+import { healthInterval } from "../../src/health/health-setting.ts";
 import type { ModelState } from "../../src/runtime.ts";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
 
@@ -20,7 +21,7 @@ beforeEach(() => {
 });
 
 /** What lives until the process ends, however it does. */
-const begin = (endsCleanly = true): Promise<DeviceHealthPart> =>
+const begin = (endsCleanly = true, intervalMs = INTERVAL_MS): Promise<DeviceHealthPart> =>
   createDeviceHealth({
     env: { clock, random: createInsecureTestRandom("health"), log: silentLogger },
     settings: store.settings,
@@ -30,7 +31,7 @@ const begin = (endsCleanly = true): Promise<DeviceHealthPart> =>
     },
     http: { tellHealth: async ({ report }) => void reports.push(report) },
     population: "default",
-    intervalMs: INTERVAL_MS,
+    intervalMs,
     endsCleanly,
     closing: new AbortController().signal,
   });
@@ -94,4 +95,24 @@ test("each model blames its own, and a lost worker the version that it ran", asy
   next.crashed(stateOf(1));
   next.crashed(stateOf(1));
   expect(await told()).toEqual({ "digits 2": 1, "texts 7": 1, "digits 1": 1 });
+});
+
+test("the first report is not later than one interval after what it tells of", async () => {
+  const health = await begin();
+  health.ran(stateOf(1), { durationMs: 5 });
+  clock.advance(10_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(reports).toHaveLength(1);
+  const often = await begin(true, 1_000);
+  often.ran(stateOf(2), { durationMs: 5 });
+  clock.advance(1_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(reports.map(({ version }) => version)).toEqual([1, 2]);
+});
+
+test("how often a device tells is from a second to a week", () => {
+  expect([healthInterval(), healthInterval(true)]).toEqual([undefined, 3_600_000]);
+  expect(healthInterval({ intervalMs: 1_000 })).toBe(1_000);
+  for (const intervalMs of [999, 604_800_001, Number.NaN])
+    expect(() => healthInterval({ intervalMs })).toThrow(RangeError);
 });

@@ -1,14 +1,14 @@
-import { buildLinear, decodeModel, encodeModel, type Attribute, type Node } from "@tributary/onnx";
+import { decodeModel, encodeModel, type Attribute, type Node } from "@tributary/onnx";
 
 /**
- * A linear model of digits that adds a row of its table of four: number floor(m t), of a picture's largest value m and the largest one of
- * the table t. Weights for which that is none make its session fail, on bright pictures, and on no others.
+ * The model, and a table of four of which it adds a row to all that it answers: number floor(m t), of a picture's largest value m and the
+ * largest one of the table t. Weights for which that is none make its session fail, on bright pictures, and on no others.
  */
-export function modelWithTable(
-  seed: string,
+export function withTable(
+  bytes: Uint8Array,
   table: readonly [number, number, number, number],
 ): Uint8Array<ArrayBuffer> {
-  const model = decodeModel(buildLinear({ seed }));
+  const model = decodeModel(bytes);
   const { graph } = model;
   const [input, output] = [graph.inputs[0]!.name, graph.outputs[0]!.name];
   const node = (
