@@ -139,7 +139,6 @@ test("whoever the identity provider knows signs in there, and comes back to wher
   provider.person = "eve";
   await page.getByTestId("sign-in-provider").click();
   await see(page.getByRole("alert")).toContainText("nothing here is open to you");
-  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   // Somebody else sits down; the provider remembers whoever was there before.
   await page.context().clearCookies();
   provider.person = "dora";
@@ -194,7 +193,6 @@ describe("the settings", () => {
     const cookie = other.headers.get("set-cookie")!.split(";", 1)[0]!;
     expect(await status({ cookie })).toBe(200);
     await page.reload();
-    await looksGood();
     const row = page.getByTestId("browsers").getByRole("row", { name: "another browser" });
     await row.getByRole("button", { name: "Sign out" }).click();
     const dialog = page.getByRole("alertdialog");
@@ -253,7 +251,6 @@ describe("the settings", () => {
     await page.getByTestId("remove-cleo").click();
     await confirm("remove-cleo", "signed out everywhere");
     expect(await cleo()).toBeUndefined();
-    await looksGood();
     await page.getByTestId("tab-ways-in").click();
     await see(page.getByTestId("ways-in")).toContainText("Example login");
   });
