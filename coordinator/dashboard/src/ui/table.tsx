@@ -36,16 +36,11 @@ export function Table<Row>({ label, columns, rows, keyOf }: Props<Row>): ReactNo
       <table>
         <thead>
           <tr>
-            {columns.map(({ title }) =>
-              // Buttons have no head: what they do, they say.
-              title === "" ? (
-                <td key={title} />
-              ) : (
-                <th scope="col" key={title}>
-                  {title}
-                </th>
-              ),
-            )}
+            {columns.map(({ title }) => (
+              <th scope="col" key={title}>
+                {title === "" ? <span className="visually-hidden">Actions</span> : title}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>

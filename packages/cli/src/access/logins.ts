@@ -33,8 +33,8 @@ export function loginFile(env: NodeJS.ProcessEnv = process.env): string {
 /** The login at a coordinator, where there is one that has not ended. @throws `cli/file` where others could read it, or it is damaged */
 export function loginAt(url: string, now = Date.now()): Login | undefined {
   const login = read()[keyOf(url)];
-  const hasEnded = login?.expiresAt != null && Date.parse(login.expiresAt) <= now;
-  return hasEnded ? undefined : login;
+  if (login === undefined || login.expiresAt === null) return login;
+  return Date.parse(login.expiresAt) <= now ? undefined : login;
 }
 
 /** Keeps it, in the place of one before. @returns the one before */
