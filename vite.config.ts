@@ -107,6 +107,8 @@ export default defineConfig({
           include: ["test/{e2e,chaos,load,docs,conformance}/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // Each file alone would load the coordinator anew.
+          isolate: false,
           // Two lanes: each file waits for processes and timers most of its time.
           maxWorkers: 2,
         },
