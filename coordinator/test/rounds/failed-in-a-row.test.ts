@@ -4,7 +4,7 @@ import { failedInARow } from "../../src/rounds/failed-in-a-row.ts";
 
 /** Rounds from the first on: `c` committed, `a` abandoned, `g` a gate's that was abandoned, `h` abandoned for what says nothing. */
 function streakOf(history: string, activeSince = 0): Promise<number> {
-  const records = [...history].map((kind, at) => ({
+  const records = Array.from(history, (kind, at) => ({
     number: at + 1,
     startedAt: at,
     purpose: kind === "g" ? "gate" : "train",

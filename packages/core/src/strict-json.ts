@@ -41,11 +41,12 @@ export function parseStrictJson(text: string, maxDepth: number): StrictJson {
 
   const expected = (what: string, duplicateKey?: string): StrictJsonError =>
     new StrictJsonError(`expected ${what} at character ${at}`, at, duplicateKey);
-  const match = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text)?.[0];
-    at += found?.length ?? 0;
-    return found;
+  /** Empty: there is none. */
+  const match = (pattern: RegExp): string => {
+    const from = (pattern.lastIndex = at);
+    // Unlike what was matched, whether it was costs no object.
+    if (pattern.test(text)) at = pattern.lastIndex;
+    return text.slice(from, at);
   };
   const take = (character: string): boolean => {
     match(SPACE);
@@ -82,9 +83,9 @@ export function parseStrictJson(text: string, maxDepth: number): StrictJson {
       return isObject ? object(depth + 1) : array(depth + 1);
     }
     const number = match(NUMBER);
-    if (number !== undefined) return integer(number);
+    if (number !== "") return integer(number);
     const word = match(WORD);
-    if (word !== undefined) return word === "null" ? null : word === "true";
+    if (word !== "") return word === "null" ? null : word === "true";
     const characters = string();
     if (characters === undefined) throw expected("a value");
     return characters;

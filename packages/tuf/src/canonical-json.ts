@@ -58,7 +58,7 @@ function quoted(text: string): string {
   if (LONE_SURROGATE.test(text)) {
     throw failure("tuf/not-canonical", "tuf: canonical JSON cannot hold a lone surrogate");
   }
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** Orders strings by Unicode code point: surrogate pairs come after U+E000 to U+FFFF. */

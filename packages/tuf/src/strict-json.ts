@@ -1,5 +1,5 @@
 import { failure, parseStrictJson as parse, StrictJsonError, type StrictJson } from "@tributary/core";
-import { setOwn, type JsonValue } from "./json.ts";
+import type { JsonValue } from "./json.ts";
 
 /** Bounds for {@linkcode parseStrictJson}. */
 export interface StrictJsonOptions {
@@ -34,7 +34,8 @@ export function parseStrictJson(bytes: Uint8Array, { maxDepth, label }: StrictJs
 function plain(value: StrictJson): JsonValue {
   if (Array.isArray(value)) return value.map(plain);
   if (!(value instanceof Map)) return value as JsonValue;
-  const object: Record<string, JsonValue> = {};
-  for (const [key, each] of value as ReadonlyMap<string, StrictJson>) setOwn(object, key, plain(each));
-  return object;
+  // Own properties, "__proto__" too.
+  return Object.fromEntries(
+    Array.from(value as ReadonlyMap<string, StrictJson>, ([key, each]) => [key, plain(each)]),
+  );
 }

@@ -13,6 +13,9 @@ import type { Adoption, FleetMessage, FleetProcess } from "./fleet-process.ts";
 
 const PROCESS = join(import.meta.dirname, "fleet-process.ts");
 
+/** Of a process for hundreds of devices: room for what each of them throws away soon. */
+const NODE_FLAGS = ["--conditions=@tributary/source", "--min-semi-space-size=16"];
+
 export interface FleetOptions {
   readonly devices: number;
   /** At most 4. */
@@ -63,7 +66,7 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
         devices: own,
         loading: own.filter((device) => loading.has(device)),
       };
-      children.push(fork(PROCESS, [JSON.stringify(fleet)], { execArgv: ["--conditions=@tributary/source"] }));
+      children.push(fork(PROCESS, [JSON.stringify(fleet)], { execArgv: NODE_FLAGS }));
     }
     await Promise.all(children.map((child) => told(child, "ready")));
     log(`${(await api.status()).devices.connected} devices are connected`);

@@ -56,7 +56,7 @@ export function ChartFrame<Row>(props: Props<Row>): ReactNode {
       </div>
       {asTable ? (
         <div className="chart-table">
-          <Table label={`Table of ${title}`} columns={columns} rows={rows} keyOf={keyOf} />
+          <Table label={`Table of ${title}`} columns={columns} rows={rows} keyOf={keyOf} wide />
         </div>
       ) : (
         children

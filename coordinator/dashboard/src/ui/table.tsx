@@ -17,7 +17,10 @@ export function TableRegion({
 }
 
 export interface Column<Row> {
+  /** Empty for buttons, which say what they do. */
   readonly title: string;
+  /** Words begin at their left, figures end at their right. */
+  readonly text?: boolean;
   readonly cell: (row: Row) => ReactNode;
 }
 
@@ -27,17 +30,22 @@ interface Props<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly keyOf: (row: Row) => string | number;
+  /** On a phone rows stay rows, and the table scrolls: of figures that are compared along a column. @defaultValue false */
+  readonly wide?: boolean;
 }
 
-/** Rows of figures, the first column as their heads. */
-export function Table<Row>({ label, columns, rows, keyOf }: Props<Row>): ReactNode {
+/**
+ * Rows, the first column as their heads. On a phone each is a block of its own, with the column's title beside each value, so that no
+ * button lies out of sight.
+ */
+export function Table<Row>({ label, columns, rows, keyOf, wide = false }: Props<Row>): ReactNode {
   return (
     <TableRegion label={label}>
-      <table>
+      <table className={wide ? undefined : "stacks"}>
         <thead>
           <tr>
-            {columns.map(({ title }) => (
-              <th scope="col" key={title}>
+            {columns.map(({ title, text }) => (
+              <th scope="col" className={text === true ? "words" : undefined} key={title}>
                 {title === "" ? <span className="visually-hidden">Actions</span> : title}
               </th>
             ))}
@@ -46,13 +54,15 @@ export function Table<Row>({ label, columns, rows, keyOf }: Props<Row>): ReactNo
         <tbody>
           {rows.map((row) => (
             <tr key={keyOf(row)}>
-              {columns.map(({ title, cell }, i) =>
+              {columns.map(({ title, text, cell }, i) =>
                 i === 0 ? (
                   <th scope="row" key={title}>
                     {cell(row)}
                   </th>
                 ) : (
-                  <td key={title}>{cell(row)}</td>
+                  <td data-title={title} className={text === true ? "words" : undefined} key={title}>
+                    {cell(row)}
+                  </td>
                 ),
               )}
             </tr>

@@ -1,4 +1,4 @@
-import { readdir, statfs } from "node:fs/promises";
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
 import { TUF_ROLES } from "@tributary/tuf";
@@ -78,7 +78,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
         const sum = (all: typeof whole): number => all.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
         const [blobBytes, partialBytes] = [sum(whole), sum(partial)];
         const usageBytes = blobBytes + partialBytes;
-        const { bavail, bsize } = await statfs(dataDir);
+        const { bavail, bsize } = statfsSync(dataDir);
         return { blobBytes, partialBytes, usageBytes, quotaBytes: usageBytes + bavail * bsize };
       },
     },
@@ -89,7 +89,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       ),
       delete: tracked((model, channel) => files.delete(modelFile(model, channel))),
       async list() {
-        const names = (await readdir(folder("models"))).filter((name) => /^[^.].*\.json$/.test(name));
+        const names = await files.names(folder("models"));
         const read = await Promise.all(
           names.map((name) => readInstalled(files, folder(join("models", name)))),
         );
@@ -108,7 +108,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       write: tracked((key, value) => files.write(settingFile(key), encodeUtf8(`${JSON.stringify(value)}\n`))),
       delete: tracked((key) => files.delete(settingFile(key))),
       async keys() {
-        const names = (await readdir(folder("settings"))).filter((name) => /^[^.].*\.json$/.test(name));
+        const names = await files.names(folder("settings"));
         return names.map((name) => keyName(name.slice(0, -".json".length)));
       },
     },

@@ -1,6 +1,7 @@
-import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from "undici";
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
 import { failure } from "@tributary/core";
 import type { Fetch, HttpResponse } from "../transport/requests.ts";
+import { ReceivedBody } from "./received-body.ts";
 
 /** As browsers do. */
 const MAX_REDIRECTS = 20;
@@ -18,18 +19,11 @@ const connections = (): Dispatcher =>
 export const nodeFetch: Fetch = async (address, { method = "GET", headers, body, redirect, signal }) => {
   let url = address;
   for (let redirects = 0; ; redirects++) {
-    const answer = await request(url, {
-      method: method as Dispatcher.HttpMethod,
-      headers: headers ?? {},
-      body: body ?? null,
-      signal,
-      dispatcher: connections(),
-    });
-    const { location } = answer.headers;
-    const { statusCode: status } = answer;
-    if (status < 300 || status >= 400 || status === 304 || typeof location !== "string")
-      return responseOf(url, answer);
-    await answer.body.dump();
+    const answer = await request(url, { method, headers: headers ?? {}, body: body ?? null }, signal);
+    const location = answer.headers.get("location");
+    const { status } = answer;
+    if (status < 300 || status >= 400 || status === 304 || location === null) return answer;
+    await answer.body.drain();
     // Nobody here sends anything that may not be sent again to an address that it gets by.
     if (redirect === "error" || method !== "GET" || redirects === MAX_REDIRECTS)
       throw failure("transport/connect-failed", `http: ${url} leads to another address, ${location}`);
@@ -37,33 +31,61 @@ export const nodeFetch: Fetch = async (address, { method = "GET", headers, body,
   }
 };
 
-function responseOf(
-  url: string,
-  { statusCode: status, headers, body }: Dispatcher.ResponseData,
-): HttpResponse {
-  return {
-    url,
-    status,
-    ok: status >= 200 && status < 300,
-    headers: {
-      get(name) {
-        const value = headers[name.toLowerCase()] ?? null;
-        return Array.isArray(value) ? value.join(", ") : value;
+type Request = Pick<Dispatcher.DispatchOptions, "method" | "headers" | "body">;
+
+interface Answer extends HttpResponse {
+  readonly body: ReceivedBody;
+}
+
+/** By the dispatcher itself: what it offers on top makes a stream of each body, which costs more than the rest of a small answer. */
+function request(url: string, request: Request, signal: AbortSignal): Promise<Answer> {
+  const { origin, pathname, search } = new URL(url);
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    let controller: Dispatcher.DispatchController | undefined;
+    let received: ReceivedBody | undefined;
+    const fail = (error: Error): void => {
+      signal.removeEventListener("abort", onAbort);
+      received?.fail(error);
+      reject(error);
+    };
+    const onAbort = (): void => {
+      const reason = signal.reason as Error;
+      fail(reason);
+      controller?.abort(reason);
+    };
+    signal.addEventListener("abort", onAbort);
+    connections().dispatch(
+      { ...request, origin, path: pathname + search },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (signal.aborted) started.abort(signal.reason as Error);
+        },
+        onResponseStart(started, status, headers) {
+          // Others come before the answer.
+          if (status < 200) return;
+          received = new ReceivedBody(started);
+          resolve({
+            url,
+            status,
+            ok: status < 300,
+            headers: {
+              get(name) {
+                const value = headers[name.toLowerCase()] ?? null;
+                return Array.isArray(value) ? value.join(", ") : value;
+              },
+            },
+            body: received,
+          });
+        },
+        onResponseData: (_, chunk) => received?.add(chunk),
+        onResponseEnd() {
+          signal.removeEventListener("abort", onAbort);
+          received?.end();
+        },
+        onResponseError: (_, error) => fail(error),
       },
-    },
-    body: {
-      getReader() {
-        const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-        return {
-          async read() {
-            const { done, value } = await chunks.next();
-            return done === true ? { done, value: undefined } : { done: false, value };
-          },
-          async cancel() {
-            body.destroy();
-          },
-        };
-      },
-    },
-  };
+    );
+  });
 }

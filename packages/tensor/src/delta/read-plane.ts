@@ -23,13 +23,13 @@ export function addPlane(reader: DeltaReader, values: Int8Array): void {
   const alphabet = ALPHABETS[number];
   if (alphabet === undefined)
     throw invalidDelta(`it has alphabet ${number}, which this release does not know`);
-  const table = readTable(reader, alphabet);
+  const table = readTable(reader, alphabet, OUTER);
   const groups = Math.ceil(values.length / alphabet.group);
   const escapes = new Int8Array(reader.varint("the number of escapes", groups) * alphabet.group);
   if (escapes.length > 0) {
     if (number === BYTES || reader.u8() !== BYTES) throw invalidDelta("its escapes are no bytes");
     const bytes = ALPHABETS[BYTES]!;
-    const inner = readTable(reader, bytes);
+    const inner = readTable(reader, bytes, INNER);
     if (reader.u8() !== 0) throw invalidDelta("its escapes have escapes");
     decode(reader, bytes, inner, escapes, NOTHING);
   }
@@ -38,16 +38,17 @@ export function addPlane(reader: DeltaReader, values: Int8Array): void {
 
 const NOTHING = new Int8Array(0);
 
+/** Tables of the plane that is read, and of its escapes: a small tensor takes less time than the memory for them would. */
+const [OUTER, INNER] = [new Int32Array(FREQUENCY_SUM), new Int32Array(FREQUENCY_SUM)];
+
 /** Of each of the 4096 slots: symbol << 24 | its frequency << 12 | how far the slot lies behind its first. */
-function readTable(reader: DeltaReader, { symbols }: Alphabet): Int32Array {
-  const table = new Int32Array(FREQUENCY_SUM);
+function readTable(reader: DeltaReader, { symbols }: Alphabet, table: Int32Array): Int32Array {
   let slot = 0;
   for (let symbol = 0; symbol < symbols; symbol++) {
     const frequency = reader.varint("a frequency", Math.min(MASK, FREQUENCY_SUM - slot));
     if (frequency === 0) symbol += reader.varint("a run of zeros", symbols - symbol - 1);
-    for (let bias = 0; bias < frequency; bias++)
-      table[slot + bias] = (symbol << 24) | (frequency << FREQUENCY_BITS) | bias;
-    slot += frequency;
+    let entry = (symbol << 24) | (frequency << FREQUENCY_BITS);
+    for (const end = slot + frequency; slot < end; slot++) table[slot] = entry++;
   }
   if (slot !== FREQUENCY_SUM) throw invalidDelta(`frequencies add up to ${slot}, not ${FREQUENCY_SUM}`);
   return table;

@@ -62,10 +62,18 @@ function Channels(): ReactNode {
             label="Channels"
             columns={[
               { title: "Channel", cell: ({ name }) => name },
-              { title: "Kind", cell: ({ target }) => target.kind },
-              { title: "To", cell: ({ host, problem }) => host ?? <span className="lost">{problem}</span> },
-              { title: "From", cell: ({ minimumSeverity }) => minimumSeverity },
-              { title: "Of", cell: ({ rules }) => (rules.length === 0 ? "all rules" : rules.join(", ")) },
+              { title: "Kind", text: true, cell: ({ target }) => target.kind },
+              {
+                title: "To",
+                text: true,
+                cell: ({ host, problem }) => host ?? <span className="lost">{problem}</span>,
+              },
+              { title: "From", text: true, cell: ({ minimumSeverity }) => minimumSeverity },
+              {
+                title: "Of",
+                text: true,
+                cell: ({ rules }) => (rules.length === 0 ? "all rules" : rules.join(", ")),
+              },
               {
                 title: "Last delivered",
                 cell: ({ lastDeliveredAt }) =>
@@ -73,6 +81,7 @@ function Channels(): ReactNode {
               },
               {
                 title: "Last error",
+                text: true,
                 cell: ({ lastError, queued }) =>
                   lastError === null ? (
                     ""

@@ -20,16 +20,17 @@ const COLUMNS: readonly Column<AlertRuleView>[] = [
   },
   {
     title: "State",
+    text: true,
     cell: ({ state, problem }) => (
       <span className="pill" data-state={state}>
         {problem ?? state}
       </span>
     ),
   },
-  { title: "Severity", cell: ({ severity }) => severity },
+  { title: "Severity", text: true, cell: ({ severity }) => severity },
   { title: "Threshold", cell: (rule) => thresholdWords(rule) },
   { title: "For", cell: ({ forMs }) => (forMs === 0 ? "at once" : durationWords(forMs)) },
-  { title: "From", cell: ({ origin }) => origin },
+  { title: "From", text: true, cell: ({ origin }) => origin },
   { title: "", cell: (rule) => <Switch rule={rule} /> },
 ];
 

@@ -28,6 +28,7 @@ export function SilenceList(): ReactNode {
                 { title: "Of", cell: (silence) => silenceWords(silence) },
                 {
                   title: "State",
+                  text: true,
                   cell: ({ state }) => (
                     <span className="pill" data-state={state}>
                       {state}
@@ -35,8 +36,8 @@ export function SilenceList(): ReactNode {
                   ),
                 },
                 { title: "Until", cell: ({ endsAt }) => formatFull(endsAt) },
-                { title: "By", cell: ({ by }) => by },
-                { title: "Why", cell: ({ comment }) => comment },
+                { title: "By", text: true, cell: ({ by }) => by },
+                { title: "Why", text: true, cell: ({ comment }) => comment },
                 {
                   title: "",
                   cell: ({ id, state }) =>

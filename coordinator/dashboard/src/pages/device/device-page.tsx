@@ -29,7 +29,7 @@ type Refusal = DeviceDetailView["refusals"]["newest"][number];
 const REFUSAL_COLUMNS: readonly Column<Refusal>[] = [
   { title: "When", cell: ({ at }) => formatFull(at) },
   { title: "Round", cell: ({ round }) => round },
-  { title: "Why", cell: ({ code }) => <code>{code}</code> },
+  { title: "Why", text: true, cell: ({ code }) => <code>{code}</code> },
 ];
 
 function Device({ device }: { readonly device: DeviceDetailView }): ReactNode {
@@ -42,7 +42,7 @@ function Device({ device }: { readonly device: DeviceDetailView }): ReactNode {
   const versions: readonly Column<Version>[] = [
     { title: "Model", cell: ({ model }) => model },
     { title: "Version", cell: ({ version }) => version },
-    { title: "Engine", cell: ({ engine }) => engine ?? "not told" },
+    { title: "Engine", text: true, cell: ({ engine }) => engine ?? "not told" },
     { title: "Told", cell: ({ at }) => ago(at) },
   ];
   const facts: readonly (readonly [string, ReactNode])[] = [

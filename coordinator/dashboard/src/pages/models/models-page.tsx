@@ -26,7 +26,7 @@ function columns(nowMs: number): readonly Column<ModelView>[] {
     { title: "Released", cell: ({ releasedVersion }) => releasedVersion },
     { title: "Newest", cell: ({ currentVersion }) => currentVersion },
     { title: "Versions", cell: ({ versions }) => formatCount(versions) },
-    { title: "Channels", cell: ({ channels }) => channels.map(({ name }) => name).join(", ") },
+    { title: "Channels", text: true, cell: ({ channels }) => channels.map(({ name }) => name).join(", ") },
     { title: "Parameters", cell: ({ parameterCount }) => formatCompact(parameterCount) },
     {
       title: "Last release",

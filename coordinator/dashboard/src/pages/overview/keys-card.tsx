@@ -20,11 +20,12 @@ export function KeysCard({ keys }: { readonly keys: readonly KeyRoleView[] }): R
         </Hint>
       </div>
       <Table
+        wide
         label="Table of signatures"
         columns={[
           { title: "Role", cell: ({ role }) => role },
           { title: "Keys", cell: (role) => `${role.threshold} of ${formatCount(role.keys.length)}` },
-          { title: "Signed", cell: signer },
+          { title: "Signed", text: true, cell: signer },
           { title: "Expires", cell: expiry },
         ]}
         rows={sorted}

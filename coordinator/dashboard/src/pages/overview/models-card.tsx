@@ -21,6 +21,7 @@ export function ModelsCard({ models }: { readonly models: readonly ModelView[] }
         </Link>
       </div>
       <Table
+        wide
         label="Table of models"
         columns={[
           {

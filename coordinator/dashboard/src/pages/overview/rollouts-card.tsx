@@ -16,16 +16,17 @@ const COLUMNS: readonly Column<RolloutView>[] = [
   },
   {
     title: "State",
+    text: true,
     cell: ({ state }) => (
       <span className="pill" data-state={state}>
         {ROLLOUT_STATES[state]}
       </span>
     ),
   },
-  { title: "Model", cell: ({ model }) => model },
+  { title: "Model", text: true, cell: ({ model }) => model },
   { title: "Tries", cell: ({ arms }) => arms.map(({ version }) => version).join(", ") },
   { title: "Step", cell: rolloutStep },
-  { title: "Gates", cell: gatesInShort },
+  { title: "Gates", text: true, cell: gatesInShort },
 ];
 
 /** The rollouts under way. Nothing while there is none. */

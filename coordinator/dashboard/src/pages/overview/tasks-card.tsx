@@ -33,6 +33,7 @@ export function TasksCard({ tasks, activities }: Props): ReactNode {
     },
     {
       title: "State",
+      text: true,
       cell: ({ state }) => (
         <span className="pill" data-state={state} data-testid="task-state">
           {state}

@@ -73,7 +73,7 @@ function Rollout({ view }: { readonly view: RolloutView }): ReactNode {
                 </Link>
               ),
             },
-            { title: "State", cell: ({ words }) => words },
+            { title: "State", text: true, cell: ({ words }) => words },
             { title: "Devices watched", cell: ({ devices }) => formatCount(devices) },
           ]}
           rows={[

@@ -22,6 +22,7 @@ const COLUMNS: readonly Column<RolloutView>[] = [
   },
   {
     title: "State",
+    text: true,
     cell: ({ state }) => (
       <span className="pill" data-state={state}>
         {ROLLOUT_STATES[state]}
@@ -30,16 +31,17 @@ const COLUMNS: readonly Column<RolloutView>[] = [
   },
   {
     title: "Model",
+    text: true,
     cell: ({ model }) => (
       <Link className="row-link" href={modelHref(model)}>
         {model}
       </Link>
     ),
   },
-  { title: "Channel", cell: ({ channel }) => channel },
+  { title: "Channel", text: true, cell: ({ channel }) => channel },
   { title: "Tries", cell: ({ arms }) => arms.map(({ version }) => version).join(", ") },
   { title: "Against", cell: ({ control }) => control },
-  { title: "Step", cell: rolloutStep },
+  { title: "Step", text: true, cell: rolloutStep },
 ];
 
 /** Every rollout of every model: those under way first. */

@@ -86,6 +86,7 @@ export function SearchPage(): ReactNode {
         )}
         {results.length > 0 && (
           <Table
+            wide
             label="What was found"
             columns={columns(now, chosen, toggle)}
             rows={results}
@@ -170,9 +171,9 @@ function columns(
         );
       },
     },
-    { title: "Kind", cell: ({ kind }) => kind },
-    { title: "State", cell: ({ state }) => state },
-    { title: "Strategy", cell: ({ strategy }) => strategy ?? NONE },
+    { title: "Kind", text: true, cell: ({ kind }) => kind },
+    { title: "State", text: true, cell: ({ state }) => state },
+    { title: "Strategy", text: true, cell: ({ strategy }) => strategy ?? NONE },
     { title: "Accuracy", cell: ({ accuracy }) => formatShare(accuracy) },
     { title: "Loss", cell: ({ loss }) => formatLoss(loss) },
     { title: "Cohort", cell: ({ cohort }) => cohort ?? NONE },

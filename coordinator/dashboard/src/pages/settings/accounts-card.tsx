@@ -32,7 +32,7 @@ export function AccountsCard({ self }: { readonly self: string | null }): ReactN
         </>
       ),
     },
-    { title: "Roles", cell: ({ grants }) => grantsWords(grants) },
+    { title: "Roles", text: true, cell: ({ grants }) => grantsWords(grants) },
     { title: "Since", cell: ({ createdAt }) => formatAgo(Date.parse(createdAt), now) },
     { title: "Password", cell: ({ passwordChangedAt }) => formatAgo(Date.parse(passwordChangedAt), now) },
     {
@@ -47,7 +47,7 @@ export function AccountsCard({ self }: { readonly self: string | null }): ReactN
     },
   ];
   return (
-    <section className="card stack words" aria-labelledby="accounts-title" data-testid="accounts">
+    <section className="card stack" aria-labelledby="accounts-title" data-testid="accounts">
       <div className="card-head">
         <h2 id="accounts-title">Accounts</h2>
         <div className="card-actions">

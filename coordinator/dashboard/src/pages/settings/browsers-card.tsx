@@ -33,18 +33,19 @@ export function BrowsersCard({ all }: { readonly all: boolean }): ReactNode {
       ? [
           {
             title: "Of",
+            text: true,
             cell: ({ name, identityProvider }: SignedInView) =>
               identityProvider ? `${name}, by the identity provider` : name,
           },
         ]
       : []),
-    { title: "From", cell: ({ address }) => address },
+    { title: "From", text: true, cell: ({ address }) => address },
     { title: "Last seen", cell: ({ seenAt }) => formatAgo(Date.parse(seenAt), now) },
     { title: "Since", cell: ({ createdAt }) => formatAgo(Date.parse(createdAt), now) },
     { title: "", cell: (session) => !session.current && <EndButton session={session} /> },
   ];
   return (
-    <section className="card stack words" aria-labelledby="browsers-title" data-testid="browsers">
+    <section className="card stack" aria-labelledby="browsers-title" data-testid="browsers">
       <div className="card-head">
         <h2 id="browsers-title">{all ? "Browsers that are signed in" : "Your browsers"}</h2>
       </div>

@@ -36,14 +36,16 @@ export function TokensCard({
   });
   const columns: readonly Column<ApiTokenView>[] = [
     { title: "Token", cell: ({ label }) => label },
-    ...(all ? [{ title: "Of", cell: ({ account }: ApiTokenView) => account ?? "the coordinator" }] : []),
-    { title: "Roles", cell: ({ grants }) => grantsWords(grants) },
-    { title: "Good", cell: (token) => tokenEnds(token, now) },
+    ...(all
+      ? [{ title: "Of", text: true, cell: ({ account }: ApiTokenView) => account ?? "the coordinator" }]
+      : []),
+    { title: "Roles", text: true, cell: ({ grants }) => grantsWords(grants) },
+    { title: "Good", text: true, cell: (token) => tokenEnds(token, now) },
     { title: "Used", cell: ({ usedAt }) => (usedAt === null ? "never" : formatAgo(Date.parse(usedAt), now)) },
     { title: "", cell: (token) => <RevokeButton token={token} /> },
   ];
   return (
-    <section className="card stack words" aria-labelledby="tokens-title" data-testid="tokens">
+    <section className="card stack" aria-labelledby="tokens-title" data-testid="tokens">
       <div className="card-head">
         <h2 id="tokens-title">{all ? "Tokens for programs" : "Your tokens for programs"}</h2>
         <div className="card-actions">

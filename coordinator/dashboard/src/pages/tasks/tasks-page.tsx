@@ -23,6 +23,7 @@ const COLUMNS: readonly Column<TaskView>[] = [
   },
   {
     title: "State",
+    text: true,
     cell: ({ state }) => (
       <span className="pill" data-state={state}>
         {state}
@@ -31,6 +32,7 @@ const COLUMNS: readonly Column<TaskView>[] = [
   },
   {
     title: "Model",
+    text: true,
     cell: ({ model }) => (
       <Link className="row-link" href={modelHref(model)}>
         {model}
@@ -38,7 +40,7 @@ const COLUMNS: readonly Column<TaskView>[] = [
     ),
   },
   { title: "Version", cell: ({ currentVersion }) => currentVersion },
-  { title: "Kind", cell: ({ spec }) => spec.kind },
+  { title: "Kind", text: true, cell: ({ spec }) => spec.kind },
   {
     title: "Round",
     cell: ({ name, round }) =>
