@@ -14,6 +14,7 @@ export const COMPARE = "/compare";
 export const NEW_TASK = "/tasks/new";
 export const DRIFT = "/drift";
 export const PRIVACY = "/privacy";
+export const SETTINGS = "/settings";
 
 /** @param of tasks by their names, versions as `digits@12` */
 export function compareHref(of: readonly string[]): string {

@@ -10,6 +10,7 @@ import {
   PRIVACY,
   ROLLOUTS,
   SEARCH,
+  SETTINGS,
   TASKS,
 } from "./addresses.ts";
 import { ALL_MODELS } from "./data/permissions.ts";
@@ -25,6 +26,7 @@ import {
   OverviewIcon,
   RolloutIcon,
   SearchIcon,
+  SettingsIcon,
   ShieldIcon,
   TaskIcon,
 } from "./ui/icons.tsx";
@@ -147,5 +149,12 @@ export const PAGES: readonly PageEntry[] = [
     requires: "view",
     of: ALL_MODELS,
     page: lazyPage(async () => (await import("./pages/privacy/privacy-page.tsx")).PrivacyPage),
+  },
+  {
+    path: SETTINGS,
+    title: () => "Settings",
+    nav: { group: "Govern", icon: SettingsIcon, key: "e" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/settings/settings-page.tsx")).SettingsPage),
   },
 ];

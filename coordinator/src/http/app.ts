@@ -147,7 +147,7 @@ export async function createApp(options: AppOptions): Promise<{
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
 
-  await limitRequests(app, config, peers);
+  const operatorLimit = await limitRequests(app, config, peers);
   limitBodyTime(app, limits.jsonTimeoutMs);
 
   await app.register(fastifyCors, {
@@ -187,7 +187,9 @@ export async function createApp(options: AppOptions): Promise<{
     }
     await watched(guard, request, async () => {
       if (!isReading(method) && !access.operatorAllowed(headers)) throw originRefused(headers.origin);
-      if (decision.audience === "operator") await guard.admit(request, decision);
+      if (decision.audience !== "operator") return;
+      await guard.admit(request, decision);
+      await operatorLimit.take(request);
     });
   });
   app.addHook("preHandler", async (request) => {

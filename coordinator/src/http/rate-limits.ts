@@ -1,6 +1,8 @@
 import rateLimit from "@fastify/rate-limit";
 import { failure, TributaryError } from "@tributary/core";
 import type { FastifyRequest } from "fastify";
+import type { Principal } from "../access/principal.ts";
+import { digestOf } from "../access/secrets.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { isLoopback } from "../gateway/admission.ts";
 import type { App } from "./app.ts";
@@ -31,12 +33,14 @@ const MINUTE_MS = 60_000;
 /**
  * Bounds what one address may ask, and how often one may come with an operator's credential that is none. Programs on this machine are
  * not counted: a fleet of the simulator, and a proxy that was not named, come from there.
+ *
+ * @returns what bounds one operator, wherever they come from, once it is known who it is
  */
 export async function limitRequests(
   app: App,
   { rates }: Pick<ResolvedConfig, "rates">,
   peers: Peers,
-): Promise<void> {
+): Promise<Pick<Limiter, "take">> {
   await app.register(rateLimit, { global: false, cache: COUNTED_CLIENTS });
   const key = (request: FastifyRequest): string => peers.addressOf(request.raw);
   const requests = createLimiter(app, { max: rates.requestsPerAddress, windowMs: MINUTE_MS, key });
@@ -54,6 +58,25 @@ export async function limitRequests(
     // That it was one too many, the next request hears.
     await refusals.take(request).catch(() => undefined);
   });
+
+  const operators = createLimiter(app, {
+    max: rates.requestsPerOperator,
+    windowMs: MINUTE_MS,
+    key: ({ principal }) => operatorKey(principal!),
+  });
+  return {
+    async take(request) {
+      const kind = request.principal?.kind;
+      // Nobody in particular is one by their address; who has the data directory needs no request to stop the process.
+      if (kind === undefined || kind === "anonymous" || kind === "bootstrap") return;
+      await operators.take(request);
+    },
+  };
+}
+
+/** An account is one, by whichever of its tokens and browsers. */
+function operatorKey({ kind, name, account, subject }: Principal): string {
+  return digestOf(JSON.stringify(account === undefined ? [kind, subject ?? name] : ["account", account]));
 }
 
 /** Devices show certificates, and many may share an address: what becomes of one is no guess of another. */

@@ -11,19 +11,27 @@ export class CookieJar {
   /** As a proxy says it: who fails often is slowed down by it. */
   readonly address = `198.51.100.${++jars % 256}`;
 
-  /** One request. */
-  async get(url: string | URL, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  get(url: string | URL, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+    return this.send(url, { headers });
+  }
+
+  /** One request, with the cookies of its origin. */
+  async send(
+    url: string | URL,
+    init: Omit<RequestInit, "headers"> & { readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<Response> {
     const { origin } = new URL(url);
     const known = this.#cookies.get(origin) ?? new Map<string, string>();
     this.#cookies.set(origin, known);
     const cookie = [...known].map(([name, value]) => `${name}=${value}`).join("; ");
     const answer = await fetch(url, {
       redirect: "manual",
+      ...init,
       headers: {
         accept: "application/json",
         "x-forwarded-for": this.address,
         ...(cookie === "" ? {} : { cookie }),
-        ...headers,
+        ...init.headers,
       },
     });
     for (const line of answer.headers.getSetCookie()) {

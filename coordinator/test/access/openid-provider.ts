@@ -31,10 +31,11 @@ export interface OpenIdProvider {
   close(): Promise<void>;
 }
 
-export async function openIdProvider(): Promise<OpenIdProvider> {
+/** @param host as it calls itself: `localhost` is another site than `127.0.0.1` to browsers */
+export async function openIdProvider(host: "127.0.0.1" | "localhost" = "127.0.0.1"): Promise<OpenIdProvider> {
   const { privateKey } = await generateKeyPair("RS256", { extractable: true });
   const server = await listening();
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`;
   const jwk = { ...(await exportJWK(privateKey)), kid: "first", alg: "RS256", use: "sig" };
   const opened: OpenIdProvider = {
     issuer,

@@ -21,7 +21,7 @@ beforeAll(async () => {
     dashboardDir: () => site.folder,
     trustedProxies: ["127.0.0.1"],
     limits: { headersTimeoutMs: 400, jsonTimeoutMs: 400 },
-    rates: { requestsPerAddress: 40, refusalsPerAddress: 5 },
+    rates: { requestsPerAddress: 40, refusalsPerAddress: 5, requestsPerOperator: 10 },
   });
   site.folder = join(coordinator.dataDir, "site");
   await mkdir(site.folder);
@@ -230,6 +230,36 @@ describe("who asks too much", () => {
     expect(statusesIn(await sent(from("203.0.113.2", right)))).toEqual([200]);
     expect(logged).not.toContain(coordinator.operatorToken);
     expect(logged).not.toContain("Bearer");
+  });
+
+  test("is one operator, by whichever token and from wherever it comes, and others are not", async () => {
+    const post = (path: string, body: object, headers: Readonly<Record<string, string>>) =>
+      coordinator.request(path, {
+        method: "POST",
+        operator: false,
+        headers: { "content-type": "application/json", "x-forwarded-for": "203.0.113.3", ...headers },
+        body: JSON.stringify(body),
+      });
+    const bootstrap = { authorization: `Bearer ${coordinator.operatorToken}` };
+    const password = "correct horse battery";
+    const grants = [{ model: "*", role: "auditor" }];
+    const makeToken = async (label: string, headers: Readonly<Record<string, string>>) =>
+      ((await (await post("/v1/api-tokens", { label, grants }, headers)).json()) as { token: string }).token;
+    await post("/v1/operators", { name: "ada", password, grants }, bootstrap);
+    const signedIn = await post("/v1/session", { name: "ada", password }, {});
+    const cookie = signedIn.headers.get("set-cookie")!.split(";", 1)[0]!;
+    const { csrfToken } = (await signedIn.json()) as { csrfToken: string };
+    const session = { cookie, "tributary-csrf": csrfToken };
+    // Two requests of ada's, by which there are two more ways to ask.
+    const tokens = [await makeToken("first", session), await makeToken("second", session)];
+    const statuses: number[] = [];
+    for (let i = 0; i < 9; i++)
+      statuses.push(
+        ...statusesIn(await sent(from(`198.51.100.${i}`, `Authorization: Bearer ${tokens[i % 2]}`))),
+      );
+    expect(statuses).toEqual([...Array<number>(8).fill(200), 429]);
+    const other = await makeToken("other", bootstrap);
+    expect(statusesIn(await sent(from("198.51.100.9", `Authorization: Bearer ${other}`)))).toEqual([200]);
   });
 
   test("is told when to come again, by the network that an address of IPv6 is of", async () => {

@@ -182,6 +182,11 @@ test("whoever listens beyond this machine without TLS is told what will not work
   for (const word of ["secure context", "keys", "WebGPU", "threads", "--tls-cert", "--trusted-proxy"])
     expect(notice).toContain(word);
   expect(notices({ host: "0.0.0.0", publicUrl: "https://fl.example" })).toEqual([]);
+  const oidc = { issuer: "https://login.example", clientId: "x", grants: ["groups=a:viewer"] };
+  expect(notices({ oidc })).toEqual([]);
+  expect(notices({ oidc, host: "0.0.0.0", tls: "self-signed" })).toEqual([
+    expect.stringContaining("--public-url"),
+  ]);
   expect(notices({ openEnrolment: ["default"] })).toEqual([expect.stringContaining("anybody may enrol")]);
 });
 

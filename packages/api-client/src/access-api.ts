@@ -21,6 +21,8 @@ export interface AccessApi {
   signOut(options?: CallOptions): Promise<SessionView>;
   /** Makes the first admin, with the code of the link that the coordinator printed. */
   setUp(code: string, name: string, password: string, options?: CallOptions): Promise<SessionView>;
+  /** One's own password, by the one before: other browsers are signed out, and this one has another session. */
+  changePassword(current: string, password: string, options?: CallOptions): Promise<SessionView>;
   /** The accounts of operators, by name. */
   operators(options?: CallOptions): Promise<readonly OperatorView[]>;
   addOperator(operator: NewOperator, options?: CallOptions): Promise<OperatorView>;
@@ -58,6 +60,10 @@ export function accessApi(http: Client<paths>): AccessApi {
     setUp: (code, name, password, call) =>
       answered("POST /v1/setup", call, () =>
         http.POST("/v1/setup", { body: { code, name, password }, ...json(call) }),
+      ),
+    changePassword: (current, password, call) =>
+      answered("PUT /v1/session/password", call, () =>
+        http.PUT("/v1/session/password", { body: { current, password }, ...json(call) }),
       ),
     operators: async (call) =>
       (await answered("GET /v1/operators", call, () => http.GET("/v1/operators", { ...json(call) })))

@@ -122,6 +122,16 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "The fleet: list devices, show one, revoke one",
     load: async () => (await import("./commands/devices.ts")).devicesCommand(),
   },
+  login: {
+    group: OPERATION,
+    summary: "Sign in to an account, for the commands that follow",
+    load: async () => (await import("./commands/login.ts")).loginCommand(),
+  },
+  logout: {
+    group: OPERATION,
+    summary: "Revoke what a login made, and forget it",
+    load: async () => (await import("./commands/logout.ts")).logoutCommand(),
+  },
   operator: {
     group: OPERATION,
     summary: "Give people accounts and roles",

@@ -10,7 +10,10 @@ const COMPLETION = "completion";
 const EPILOGUE = `
 Environment:
   TRIBUTARY_URL    the coordinator, in the place of --url
-  TRIBUTARY_TOKEN  the token that a command acts with, in the place of the one in --data-dir
+  TRIBUTARY_TOKEN  the token that a command acts with
+
+Which token: TRIBUTARY_TOKEN; else that of the folder that --data-dir names; else that of tributary login, for
+this URL; else that of .tributary, where a coordinator on this machine wrote it.
 
 Exit codes:
 ${EXIT_CODE_LINES.map((line) => `  ${line}`).join("\n")}

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Option } from "commander";
+import { loginAt } from "./access/logins.ts";
 
 /** How a command reaches the coordinator as an operator. */
 export interface OperatorOptions {
@@ -10,21 +11,29 @@ export interface OperatorOptions {
   readonly dataDir: string;
 }
 
+export const DEFAULT_URL = "http://127.0.0.1:7700";
+const DEFAULT_DATA_DIR = ".tributary";
+
 export const urlOption = (): Option =>
-  new Option("--url <url>", "the coordinator").env("TRIBUTARY_URL").default("http://127.0.0.1:7700");
+  new Option("--url <url>", "the coordinator").env("TRIBUTARY_URL").default(DEFAULT_URL);
 
 export const dataDirOption = (): Option =>
   new Option("--data-dir <dir>", "the coordinator's data, where its operator token stands").default(
-    ".tributary",
+    DEFAULT_DATA_DIR,
   );
 
-/** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. @throws `cli/not-logged-in` */
+/**
+ * The operator token: `TRIBUTARY_TOKEN`; else that of the folder that `--data-dir` names; else what `tributary login` kept for the URL; else
+ * that of the default folder, where a local coordinator wrote it.
+ *
+ * @throws `cli/not-logged-in`
+ */
 export function operatorToken(options: OperatorOptions): string {
   const { token, file, cause } = findToken(options);
   if (token !== undefined) return token;
   throw failure(
     "cli/not-logged-in",
-    `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
+    `no operator token: TRIBUTARY_TOKEN is not set, nobody signed in to ${options.url} here, and ${file} cannot be read; run tributary login ${options.url}, set the variable, or name the coordinator's folder with --data-dir`,
     { cause, detail: { file } },
   );
 }
@@ -46,10 +55,12 @@ interface FoundToken {
   readonly cause?: unknown;
 }
 
-function findToken({ dataDir }: OperatorOptions): FoundToken {
+function findToken({ url, dataDir }: OperatorOptions): FoundToken {
   const file = join(dataDir, "operator-token");
   const fromEnvironment = process.env.TRIBUTARY_TOKEN;
   if (fromEnvironment !== undefined && fromEnvironment !== "") return { token: fromEnvironment, file };
+  const login = dataDir === DEFAULT_DATA_DIR ? loginAt(url) : undefined;
+  if (login !== undefined) return { token: login.token, file };
   try {
     return { token: readFileSync(file, "utf8").trim(), file };
   } catch (cause) {

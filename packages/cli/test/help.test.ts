@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { COMMAND_NAMES } from "../src/commands.ts";
@@ -108,4 +110,26 @@ test("completion offers commands, what is within one, and their options", async 
   expect(await offered("task", "p")).toMatch(/^pause\t/m);
   expect(await offered("rounds", "digits", "--la")).toMatch(/^--last\t/m);
   expect((await runMain("completion", "bash")).stdout).toMatch(/complete -F \S+ tributary/);
+});
+
+/** The command that words name, however deep, and what comes after them. */
+function commandOf(within: Command, words: readonly string[]): { command: Command; rest: readonly string[] } {
+  const [word, ...rest] = words;
+  const sub = within.commands.find((each) => each.name() === word);
+  return sub === undefined ? { command: within, rest: words } : commandOf(sub, rest);
+}
+
+test("the commands of the guide to access are there, with the options that it names", () => {
+  const file = join(import.meta.dirname, "../../../coordinator/ACCESS.md");
+  const guide = readFileSync(file, "utf8").replaceAll("\\\n", " ");
+  const lines = [...guide.matchAll(/^npx --yes pnpm@12 tributary (.+)$/gm)].map(([, line]) => line!);
+  const named = [...guide.matchAll(/`tributary ([^`]+)`/g)].map(([, line]) => line!);
+  expect(lines.length).toBeGreaterThan(6);
+  for (const line of [...lines, ...named]) {
+    const { command, rest } = commandOf(program, line.split(/\s+/));
+    expect(command, line).not.toBe(program);
+    const options = command.options.map(({ long }) => long);
+    for (const option of rest.filter((word) => word.startsWith("--")))
+      expect(options, line).toContain(option);
+  }
 });

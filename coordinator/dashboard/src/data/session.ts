@@ -13,6 +13,8 @@ export interface Session {
   refresh(): Promise<void>;
   signIn(name: string, password: string): Promise<void>;
   signOut(): Promise<void>;
+  /** One's own: other browsers are signed out. */
+  changePassword(current: string, password: string): Promise<void>;
   /** Makes the first admin, and signs in as them. */
   setUp(code: string, name: string, password: string): Promise<void>;
   readonly subscribe: (listener: () => void) => () => void;
@@ -52,6 +54,11 @@ export function createSession(baseUrl: string, onOther: () => void): Session {
       }
     },
     signIn: async (name, password) => show(await api().signIn(name, password)),
+    async changePassword(given, password) {
+      // The same person, with another session: what was read is still theirs.
+      current = await api().changePassword(given, password);
+      tell();
+    },
     signOut: async () => show(await api().signOut()),
     setUp: async (code, name, password) => show(await api().setUp(code, name, password)),
     subscribe(listener) {
@@ -59,6 +66,11 @@ export function createSession(baseUrl: string, onOther: () => void): Session {
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** Whether somebody is an admin of all models, and of what belongs to none. */
+export function administersAll({ principal }: SessionView): boolean {
+  return principal?.grants.some(({ model, role }) => model === "*" && role === "admin") === true;
 }
 
 function whoIs({ principal, csrfToken }: SessionView): string {

@@ -1,4 +1,7 @@
 import { type ReactNode, use } from "react";
+import { Link } from "wouter";
+import { SETTINGS } from "../addresses.ts";
+import { grantsWords } from "../model/access-words.ts";
 import { AskToSignIn, useSession, useWhoAmI } from "../data/session-context.ts";
 
 /** As whom one is signed in, and the way out; or the way in. */
@@ -16,9 +19,9 @@ export function WhoAmI(): ReactNode {
     ) : null;
   return (
     <div className="who">
-      <span className="who-name" data-testid="who" title={rolesOf(principal.grants)}>
+      <Link className="who-name" href={SETTINGS} data-testid="who" title={grantsWords(principal.grants)}>
         {principal.name}
-      </span>
+      </Link>
       <button
         type="button"
         className="button"
@@ -29,8 +32,4 @@ export function WhoAmI(): ReactNode {
       </button>
     </div>
   );
-}
-
-function rolesOf(grants: readonly { readonly model: string; readonly role: string }[]): string {
-  return grants.map(({ model, role }) => `${role} of ${model === "*" ? "all models" : model}`).join(", ");
 }

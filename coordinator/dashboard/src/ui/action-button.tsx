@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { type Permission, useCan } from "../data/permissions.ts";
 import { OperatorTokenField } from "../view/operator-token-field.tsx";
-import { refusalWords } from "../format/refusal.ts";
+import { errorWords } from "./error-words.ts";
 import { tellDone } from "./notices.ts";
 
 interface Props {
@@ -83,7 +83,7 @@ function Ask({
       tellDone(done);
       onDone();
     } catch (error) {
-      setProgress({ busy: false, failed: refusalWords(error) });
+      setProgress({ busy: false, failed: errorWords(error) });
     }
   };
   return (

@@ -2,12 +2,16 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { failure } from "@tributary/core";
 
-/** Asks for a password on a terminal, without showing it; or reads the first line of standard input. */
+/**
+ * Asks for a password on a terminal, without showing it; or reads the first line of standard input.
+ *
+ * @param options.again whether it is asked for twice, as for a new one. @defaultValue true
+ */
 export async function readPassword(
   question: string,
-  { passwordStdin = false }: { readonly passwordStdin?: boolean },
+  { passwordStdin = false, again = true }: { readonly passwordStdin?: boolean; readonly again?: boolean },
 ): Promise<string> {
-  const { stdin, stdout } = process;
+  const { stdin, stderr } = process;
   if (!passwordStdin && stdin.isTTY !== true)
     throw failure("cli/usage", "nobody is there to type a password: pipe it in, with --password-stdin");
   // What is typed is shown nowhere.
@@ -19,13 +23,13 @@ export async function readPassword(
       throw failure("cli/usage", "--password-stdin: standard input is empty");
     }
     const ask = async (text: string): Promise<string> => {
-      stdout.write(`${text}: `);
+      stderr.write(`${text}: `);
       const answer = await lines.question("");
-      stdout.write("\n");
+      stderr.write("\n");
       return answer;
     };
     const password = await ask(question);
-    if ((await ask("The same again")) !== password)
+    if (again && (await ask("The same again")) !== password)
       throw failure("cli/usage", "the two passwords differ; nothing was changed");
     return password;
   } finally {

@@ -54,7 +54,7 @@ function notSignedIn({ token, url }: CoordinatorCheck): Finding {
     token === undefined
       ? `${url} answers, and tells nothing to whom it does not know: no token was found`
       : `${url} answers, and refuses the token`,
-    "Set TRIBUTARY_TOKEN, or name the coordinator's folder with --data-dir.",
+    "Sign in (tributary login), set TRIBUTARY_TOKEN, or name the coordinator's folder with --data-dir.",
   );
 }
 
@@ -124,7 +124,7 @@ async function keys({ api, token }: CoordinatorCheck): Promise<readonly Finding[
       warning(
         "token",
         "none was found, so that keys were not looked at",
-        "Set TRIBUTARY_TOKEN, or name the coordinator's folder with --data-dir.",
+        "Sign in (tributary login), set TRIBUTARY_TOKEN, or name the coordinator's folder with --data-dir.",
       ),
     ];
   try {

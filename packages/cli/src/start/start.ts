@@ -58,14 +58,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
   });
   shutdown.onClose(() => stack.close());
   const { coordinator, demoUrl } = stack;
-  progress.line(`dashboard  ${coordinator.url}/`);
-  progress.line(`demo       ${demoUrl}/`);
-  if (!isLoopback(options.host)) {
-    progress.line(NOT_SECURE);
-    // On this machine alone everyone may look; from elsewhere one signs in.
-    if (coordinator.setupUrl !== null)
-      progress.line(`account    the first one is made at ${coordinator.setupUrl}: once, within a day`);
-  }
+  for (const line of reachLines(options.host, coordinator, demoUrl)) progress.line(line);
 
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);
@@ -98,6 +91,20 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
   progress.stop();
   progress.line(`\nserving: dashboard ${coordinator.url}/, demo ${demoUrl}/; Ctrl-C stops`);
   progress.line(`more rounds: start again, or run \`tributary task resume ${TASK} --rounds 10\` beside this`);
+}
+
+/** Where things are, and, where others can reach them, what does not work there and how one signs in. */
+export function reachLines(
+  host: string,
+  { url, setupUrl }: Pick<Coordinator, "url" | "setupUrl">,
+  demoUrl: string,
+): string[] {
+  const places = [`dashboard  ${url}/`, `demo       ${demoUrl}/`];
+  // On this machine alone everyone may look.
+  if (isLoopback(host)) return places;
+  const account =
+    setupUrl === null ? [] : [`account    the first one is made at ${setupUrl}: once, within a day`];
+  return [...places, NOT_SECURE, ...account];
 }
 
 /** Shows rounds until interrupted; resolves when the task has committed `until` of them. */

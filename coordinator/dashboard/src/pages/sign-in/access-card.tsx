@@ -1,5 +1,5 @@
-import { publicMessageOf, TributaryError } from "@tributary/api-client";
 import { type ReactNode, useState } from "react";
+import { errorWords } from "../../ui/error-words.ts";
 import { BrandMark } from "../../ui/icons.tsx";
 
 interface Props {
@@ -22,7 +22,7 @@ export function AccessCard({ title, action, run, onLeave, children }: Props): Re
     try {
       await run?.();
     } catch (error) {
-      setFailed(wordsOf(error));
+      setFailed(errorWords(error));
     } finally {
       setBusy(false);
     }
@@ -65,11 +65,4 @@ export function AccessCard({ title, action, run, onLeave, children }: Props): Re
       </form>
     </main>
   );
-}
-
-function wordsOf(error: unknown): string {
-  if (!TributaryError.is(error)) return String(error);
-  const { problem } = error.detail as { readonly problem?: unknown };
-  const message = publicMessageOf(error);
-  return typeof problem === "string" ? `${message} ${problem}.` : message;
 }

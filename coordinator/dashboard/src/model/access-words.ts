@@ -1,0 +1,61 @@
+import type { AccessGrant, ApiTokenView } from "@tributary/api-client";
+
+/** Every model, those to come included. */
+export const ALL_MODELS = "*";
+
+export const ROLES = [
+  "viewer",
+  "operator",
+  "admin",
+  "auditor",
+] as const satisfies readonly AccessGrant["role"][];
+
+/** What a role may, in short. */
+export const ROLE_WORDS: Readonly<Record<AccessGrant["role"], string>> = {
+  viewer: "looks",
+  operator: "looks and changes",
+  admin: "everything, access and keys too",
+  auditor: "looks, and reads the audit log",
+};
+
+/** "operator of digits, viewer of all models". */
+export function grantsWords(grants: readonly AccessGrant[]): string {
+  return grants.length === 0
+    ? "nothing"
+    : grants.map(({ model, role }) => `${role} of ${model === ALL_MODELS ? "all models" : model}`).join(", ");
+}
+
+/** What a browser calls itself, in two words; all of it where it is none that is known. */
+export function browserWords(agent: string): string {
+  const browser = BROWSERS.find(([mark]) => agent.includes(mark))?.[1];
+  const system = SYSTEMS.find(([mark]) => agent.includes(mark))?.[1];
+  if (browser === undefined) return agent === "" ? "a program" : agent.slice(0, 40);
+  return system === undefined ? browser : `${browser} on ${system}`;
+}
+
+// Each also names those after it.
+const BROWSERS = [
+  ["Edg", "Edge"],
+  ["OPR/", "Opera"],
+  ["Firefox/", "Firefox"],
+  ["Chrome/", "Chrome"],
+  ["Safari/", "Safari"],
+] as const;
+const SYSTEMS = [
+  ["Android", "Android"],
+  ["iPhone", "iPhone"],
+  ["iPad", "iPad"],
+  ["Mac OS", "macOS"],
+  ["Windows", "Windows"],
+  ["Linux", "Linux"],
+] as const;
+
+const DAY_MS = 86_400_000;
+
+/** Until when a token is good. */
+export function tokenEnds({ expiresAt }: Pick<ApiTokenView, "expiresAt">, now: number): string {
+  if (expiresAt === null) return "until it is revoked";
+  const days = Math.ceil((Date.parse(expiresAt) - now) / DAY_MS);
+  if (days <= 0) return "has ended";
+  return days === 1 ? "for a day" : `for ${days} days`;
+}
