@@ -105,6 +105,7 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/{e2e,chaos,load,docs,conformance}/**/*.test.ts"],
+          globalSetup: ["test/src/shared-folder.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Each file alone would load the coordinator anew.

@@ -1,8 +1,5 @@
-import { execFile } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { buildLinear } from "@tributary/onnx";
@@ -10,12 +7,12 @@ import { type Browser, type BrowserContext, chromium, expect as seeWithin, type 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { writePast } from "../src/compared-tasks.ts";
+import { builtDashboard } from "../src/dashboard-build.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Search, comparison, a new task with its estimate, drift and privacy in a browser, on one coordinator with a past.
 
 const see = seeWithin.configure({ timeout: 30_000 });
-const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 /** For whoever wants to look; no part of the repository. */
 const SCREENSHOTS = join(import.meta.dirname, "../../.tributary/screenshots");
 const TASKS = { plain: "digits-avg", adam: "digits-adam", watch: "digits-watch" };
@@ -31,13 +28,7 @@ const complaints: string[] = [];
 beforeAll(async () => {
   const folder = temporaryFolder();
   opened.defer(() => folder.remove());
-  const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
-  const dashboardDir = join(folder.path, "dashboard");
-  const built = promisify(execFile)(
-    process.execPath,
-    [vite, "build", "--outDir", dashboardDir, "--logLevel", "error"],
-    { cwd: DASHBOARD },
-  );
+  const dashboardDir = await builtDashboard();
   const dataDir = join(folder.path, "coordinator");
   const options = { dataDir, port: 0, dashboardDir, anonymous: "viewer", logLevel: "silent" } as const;
   const before = await createCoordinator(options);
@@ -71,7 +62,6 @@ beforeAll(async () => {
   });
   opened.defer(() => browser.close());
   context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
-  await built;
   await mkdir(SCREENSHOTS, { recursive: true });
   page = await context.newPage();
   page.on("console", (message) => {

@@ -1,7 +1,4 @@
-import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { type ApiClient, createApiClient } from "@tributary/api-client";
 import { buildLinear } from "@tributary/onnx";
 import {
@@ -15,12 +12,12 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CoordinatorProcess, startCoordinator, temporaryFolder } from "../src/coordinator-process.ts";
 import { freePort } from "../src/free-port.ts";
+import { builtDashboard } from "../src/dashboard-build.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
 const see = seeWithin.configure({ timeout: 20_000 });
 
-const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const TABS = 8;
 
 const folder = temporaryFolder();
@@ -29,6 +26,7 @@ let api: ApiClient;
 let browser: Browser;
 let context: BrowserContext;
 let port: number;
+let dashboardDir: string;
 const complaints: string[] = [];
 
 /** Requests for the event stream that have not ended, and what each one was to resume from. */
@@ -36,12 +34,7 @@ const requests = new Set<Request>();
 const resumedFrom: (string | undefined)[] = [];
 
 beforeAll(async () => {
-  const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
-  await promisify(execFile)(
-    process.execPath,
-    [vite, "build", "--outDir", join(folder.path, "dashboard"), "--logLevel", "error"],
-    { cwd: DASHBOARD },
-  );
+  dashboardDir = await builtDashboard();
   port = await freePort();
   coordinator = await start();
   api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
@@ -75,7 +68,7 @@ function start(): Promise<CoordinatorProcess> {
   return startCoordinator({
     dataDir: join(folder.path, "data"),
     port,
-    args: ["--dashboard-dir", join(folder.path, "dashboard"), "--anonymous", "viewer"],
+    args: ["--dashboard-dir", dashboardDir, "--anonymous", "viewer"],
   });
 }
 

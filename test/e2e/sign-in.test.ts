@@ -1,7 +1,4 @@
-import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { createApiClient } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
@@ -15,12 +12,12 @@ import {
   type OpenIdProvider,
 } from "../../coordinator/test/access/openid-provider.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { builtDashboard } from "../src/dashboard-build.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
 const see = seeWithin.configure({ timeout: 20_000 });
 
-const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const PASSWORD = "correct horse battery";
 const ANOTHER = "another battery of horses";
 const opened = new AsyncDisposableStack();
@@ -32,13 +29,7 @@ let browser: Browser;
 beforeAll(async () => {
   const folder = temporaryFolder();
   opened.defer(() => folder.remove());
-  const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
-  const dashboardDir = join(folder.path, "dashboard");
-  await promisify(execFile)(
-    process.execPath,
-    [vite, "build", "--outDir", dashboardDir, "--logLevel", "error"],
-    { cwd: DASHBOARD },
-  );
+  const dashboardDir = await builtDashboard();
   // Another site than the coordinator's, as it is to be: cookies are not sent along from there.
   provider = await openIdProvider("localhost");
   opened.defer(() => provider.close());

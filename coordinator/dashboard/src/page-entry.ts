@@ -1,5 +1,5 @@
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
-import type { Permission } from "./data/permissions.ts";
+import type { ALL_MODELS, Permission } from "./data/permissions.ts";
 
 /** What the address names: `{ task: "digits" }` of `/tasks/:task`. */
 export type PageParams = Readonly<Record<string, string>>;
@@ -27,6 +27,8 @@ export interface PageEntry {
   /** Undefined: it is reached from other pages. */
   readonly nav?: NavPlace;
   readonly requires: Permission;
+  /** Of all models; else of any is enough. */
+  readonly of?: typeof ALL_MODELS;
   readonly page: LazyExoticComponent<ComponentType<PageProps>>;
 }
 

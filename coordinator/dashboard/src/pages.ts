@@ -13,6 +13,7 @@ import {
   SETTINGS,
   TASKS,
 } from "./addresses.ts";
+import { ALL_MODELS } from "./data/permissions.ts";
 import { lazyPage, type PageEntry } from "./page-entry.ts";
 import {
   AddIcon,
@@ -96,12 +97,14 @@ export const PAGES: readonly PageEntry[] = [
     title: () => "Fleet",
     nav: { group: "Devices", icon: FleetIcon, key: "f" },
     requires: "view",
+    of: ALL_MODELS,
     page: lazyPage(async () => (await import("./pages/fleet/fleet-page.tsx")).FleetPage),
   },
   {
     path: `${FLEET}/:device`,
     title: ({ device = "" }) => `Device ${device.slice(0, 8)}`,
     requires: "view",
+    of: ALL_MODELS,
     page: lazyPage(async () => (await import("./pages/device/device-page.tsx")).DevicePage),
   },
   {
@@ -144,6 +147,7 @@ export const PAGES: readonly PageEntry[] = [
     title: () => "Privacy",
     nav: { group: "Govern", icon: ShieldIcon, key: "p" },
     requires: "view",
+    of: ALL_MODELS,
     page: lazyPage(async () => (await import("./pages/privacy/privacy-page.tsx")).PrivacyPage),
   },
   {

@@ -1,3 +1,4 @@
+import { failure, type ModelName } from "@tributary/core";
 import {
   EstimateParams,
   EstimateRequest,
@@ -6,6 +7,7 @@ import {
   TaskSpec,
   TaskValidation,
 } from "@tributary/protocol";
+import { may, type Principal } from "../access/principal.ts";
 import type { App } from "../http/app.ts";
 import { bodyCheckedByHandler } from "../http/validators.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -44,7 +46,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
   app.post(
     "/v1/tasks/estimate",
     {
-      config: { problems: [404] },
+      config: { of: "any", problems: [404] },
       // The task is checked as above; the rest below, where its defaults are filled in.
       schema: {
         summary: "Simulate a task's rounds before it starts: what it would take and cost",
@@ -57,8 +59,9 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
       },
       validatorCompiler: bodyCheckedByHandler,
     },
-    async ({ body }, reply) => {
+    async ({ body, principal }, reply) => {
       const { task, ...rest } = { task: undefined, ...(body as object | null) };
+      requireOperator(principal, (task as { readonly model?: unknown } | null | undefined)?.model);
       const checked = await registry.checkTask(task, { isNew: false });
       const request = parseDocument(
         "estimate",
@@ -74,6 +77,8 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
   app.get(
     "/v1/estimates/:id",
     {
+      // Nobody guesses an id.
+      config: { of: "any" },
       schema: {
         summary: "An estimate: how far it is, or what it says",
         tags,
@@ -87,6 +92,7 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
   app.delete(
     "/v1/estimates/:id",
     {
+      config: { of: "any" },
       schema: {
         summary: "Cancel an estimate",
         tags,
@@ -96,5 +102,16 @@ export function registerEstimateRoutes(app: App, { registry, blobs, estimator }:
       },
     },
     async ({ params }) => estimator.cancel(params.id),
+  );
+}
+
+/** A task is estimated by whoever could create it. @throws `identity/forbidden` */
+function requireOperator(principal: Principal | null, model: unknown): void {
+  if (principal === null || may(principal, "operate")) return;
+  if (typeof model === "string" && may(principal, "operate", model as ModelName)) return;
+  throw failure(
+    "identity/forbidden",
+    `estimates: ${principal.name} may not operate the task's model; ask an admin for a role that may`,
+    { detail: { needs: "operate" } },
   );
 }

@@ -288,6 +288,20 @@ describe("an admin of one model", () => {
     }
   });
 
+  test("estimates tasks of their own model alone", async () => {
+    const estimate = { method: "POST", url: "/v1/tasks/estimate" };
+    for (const model of ["cats", "dogs", undefined])
+      expect((await ask(estimate, digits, headers, { task: { name: "x", model } })).code).toBe(
+        "identity/forbidden",
+      );
+    const { status, text } = await ask(estimate, digits, headers, {
+      task: { name: "x", model: "digits", rounds: 1 },
+    });
+    expect([status, text]).toEqual([202, expect.stringContaining('"state"')]);
+    const { id } = JSON.parse(text) as { readonly id: string };
+    expect((await ask({ method: "DELETE", url: `/v1/estimates/${id}` }, digits, headers)).status).toBe(200);
+  });
+
   test("finds nothing of it in any list, nor in what is searched and compared", async () => {
     const lists = routes.filter(
       ({ method, url, access }) =>

@@ -54,7 +54,6 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /metrics",
     "GET /v1/devices",
     "GET /v1/devices/:device",
-    "GET /v1/estimates/:id",
     "GET /v1/fleet",
     "GET /v1/fleet/history",
     "GET /v1/policies",
@@ -65,10 +64,8 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
   "operator operate of all": [
     "DELETE /v1/alert-rules/:rule",
     "DELETE /v1/devices/:device/revocation",
-    "DELETE /v1/estimates/:id",
     "DELETE /v1/policies/:policy",
     "POST /v1/devices/:device/revocation",
-    "POST /v1/tasks/estimate",
     "PUT /v1/alert-rules/:rule",
     "PUT /v1/policies/:policy",
   ],
@@ -82,6 +79,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/alerts/:alert",
     "GET /v1/api-tokens",
     "GET /v1/compare",
+    "GET /v1/estimates/:id",
     "GET /v1/events",
     "GET /v1/keys",
     "GET /v1/models",
@@ -138,9 +136,11 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
   "operator operate of any": [
     "DELETE /v1/alert-silences/:silence",
     "DELETE /v1/alerts/:alert/acknowledgement",
+    "DELETE /v1/estimates/:id",
     "POST /v1/alert-silences",
     "POST /v1/alerts/:alert/acknowledgement",
     "POST /v1/blobs",
+    "POST /v1/tasks/estimate",
   ],
   "operator operate of body": ["POST /v1/tasks", "POST /v1/tasks/validation"],
   "operator operate of model": [

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { asModelName } from "@tributary/core";
 import { BUILT_IN_ALERT_RULES } from "@tributary/protocol";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
+import type { AlertScope } from "../../src/alerts/alert-scope.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
+import { exampleAlert } from "../../src/testing/describe-stored-alerts.ts";
 import { openAlertsRoom, type AlertsRoom } from "./alerts-room.ts";
 
 const MINUTE = 60_000;
@@ -253,4 +255,26 @@ test("a rule that cannot be looked at leaves its alerts as they are, says so, an
   Object.defineProperty(room.signals, "space", { configurable: true, writable: true, value: space });
   await room.look(MINUTE);
   expect((await room.alerts.rule("disk-almost-full")).problem).toBeNull();
+});
+
+test("whoever is of one model gets full pages of what is of it, however much lies between", async () => {
+  const models = ["cats", "digits", "cats", "cats", "cats", "digits", "cats"].map((name) =>
+    asModelName(name),
+  );
+  for (const [index, model] of models.entries())
+    await room.store.alerts.insert(
+      exampleAlert({
+        state: "resolved",
+        resolvedAt: 1_790_000_000_000 + index,
+        subject: { model },
+        fingerprint: `${index}`,
+      }),
+    );
+  const ofDigits: AlertScope = (_right, { model }) => model === "digits";
+  const { alerts } = room;
+  const page = await alerts.list({ limit: 2 }, ofDigits);
+  expect(page.alerts.map(({ id }) => id)).toEqual([6, 2]);
+  expect((await alerts.list({ limit: 1, before: 6 }, ofDigits)).alerts).toMatchObject([{ id: 2 }]);
+  expect((await alerts.list({ limit: 2, model: asModelName("digits") })).alerts).toHaveLength(2);
+  expect(await codeOf(alerts.get(1, ofDigits))).toBe("coordinator/unknown-alert");
 });

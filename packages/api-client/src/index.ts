@@ -1,4 +1,4 @@
-export { publicMessageOf, TributaryError, type WireError } from "@tributary/core";
+export { adviceOf, publicMessageOf, TributaryError, type WireError } from "@tributary/core";
 export type { AlertsApi, AlertsOptions } from "./alerts-api.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export type { CallOptions } from "./calling.ts";

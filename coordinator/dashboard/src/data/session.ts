@@ -1,5 +1,5 @@
 import { createApiClient, type ApiClient, type SessionView } from "@tributary/api-client";
-import type { Can, Permission } from "./permissions.ts";
+import { ALL_MODELS, type Can, type Permission } from "./permissions.ts";
 
 /** Who looks at the page. */
 export interface Session {
@@ -84,11 +84,13 @@ const RIGHTS: Readonly<Record<string, readonly Permission[]>> = {
   auditor: ["view", "audit"],
 };
 
-/**
- * What is shown to whoever looks: what they may of any model, as the coordinator decides of each. Nobody who is signed in is shown everything,
- * where they may look at all: what they do asks for a token.
- */
+/** What whoever looks may do. Nobody who is signed in is shown everything, where they may look at all: what they do asks for a token. */
 export function canOf({ principal }: SessionView): Can {
   if (principal === null || principal.kind === "anonymous") return () => true;
-  return (permission) => principal.grants.some(({ role }) => RIGHTS[role]?.includes(permission) === true);
+  return (permission, of) =>
+    principal.grants.some(
+      ({ model, role }) =>
+        (of === undefined || model === ALL_MODELS || model === of) &&
+        RIGHTS[role]?.includes(permission) === true,
+    );
 }

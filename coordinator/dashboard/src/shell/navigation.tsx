@@ -14,7 +14,7 @@ export function Navigation({ onChoose }: { readonly onChoose?: () => void }): Re
   const { data: status } = useQuery(useDashboard().queries.status());
   const groups = NAV_GROUPS.map((group) => ({
     group,
-    entries: PAGES.filter(({ nav, requires }) => nav?.group === group && can(requires)),
+    entries: PAGES.filter(({ nav, requires, of }) => nav?.group === group && can(requires, of)),
   })).filter(({ entries }) => entries.length > 0);
   return (
     <div className="nav">

@@ -25,7 +25,7 @@ export function PageOutlet({ match, pathname }: Props): ReactNode {
     );
   }
   const { entry, params } = match;
-  if (!can(entry.requires)) {
+  if (!can(entry.requires, entry.of)) {
     return (
       <div className="page">
         <Empty title="Not for this account" testId="not-allowed">

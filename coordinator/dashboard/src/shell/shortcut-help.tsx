@@ -28,7 +28,7 @@ export function ShortcutHelp({ open, onOpenChange }: Props): ReactNode {
             </Dialog.Close>
           </div>
           <dl className="shortcuts">
-            {PAGES.filter(({ nav, requires }) => nav !== undefined && can(requires)).map(
+            {PAGES.filter(({ nav, requires, of }) => nav !== undefined && can(requires, of)).map(
               ({ path, title, nav }) => (
                 <div key={path}>
                   <dt>

@@ -21,6 +21,8 @@ interface Props {
   /** Told when it is done. */
   readonly done: string;
   readonly requires?: Permission;
+  /** The model whose things it changes, or all. @defaultValue whoever may of any model is shown it */
+  readonly of?: string | undefined;
   readonly disabled?: boolean;
   /** Of the button; the one that does it has `-confirm` after it. */
   readonly testId: string;
@@ -31,16 +33,18 @@ interface Props {
 
 /** A button that says what it does, and asks, before it is done. Nothing where whoever looks may not do it. */
 export function ActionButton(props: Props): ReactNode {
-  const { label, title = label, hurts = false, requires = "operate", disabled = false, testId } = props;
+  const { label, title = label, hurts = false, requires = "operate", of, disabled = false, testId } = props;
   const can = useCan();
   const [open, setOpen] = useState(false);
-  if (!can(requires)) return null;
+  if (!can(requires, of)) return null;
   return (
     <AlertDialog.Root open={open} onOpenChange={setOpen}>
       <AlertDialog.Trigger
         className={hurts ? "button hurts" : "button"}
         disabled={disabled}
         data-testid={testId}
+        data-requires={requires}
+        data-of={of}
       >
         {label}
       </AlertDialog.Trigger>

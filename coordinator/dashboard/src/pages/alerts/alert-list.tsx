@@ -2,6 +2,7 @@ import type { AlertView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useId, useState } from "react";
 import { Link } from "wouter";
+import { ALL_MODELS, useCan } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
@@ -67,7 +68,7 @@ function Alerts({
 
 function AlertItem({ alert }: { readonly alert: AlertView }): ReactNode {
   const now = useServerNow(15_000);
-  const { id, state, severity, summary, advice, rule, acknowledgement, resolvedAt } = alert;
+  const { state, severity, summary, advice, rule, acknowledgement, resolvedAt } = alert;
   const since = resolvedAt ?? alert.firingSince ?? alert.pendingSince;
   const href = alertHref(alert);
   const words = alertState(alert);
@@ -93,15 +94,23 @@ function AlertItem({ alert }: { readonly alert: AlertView }): ReactNode {
       </div>
       {state === "firing" && (
         <div className="alert-buttons">
-          {acknowledgement === null ? <Acknowledge id={id} /> : <Unacknowledge id={id} />}
-          <Silence rule={rule} />
+          {acknowledgement === null ? <Acknowledge alert={alert} /> : <Unacknowledge alert={alert} />}
+          <Silence alert={alert} />
         </div>
       )}
     </li>
   );
 }
 
-function Acknowledge({ id }: { readonly id: number }): ReactNode {
+/** Whose alert it is: what is about no model is of all. */
+const modelOf = ({ subject }: AlertView): string => subject.model ?? ALL_MODELS;
+
+interface OfAlert {
+  readonly alert: AlertView;
+}
+
+function Acknowledge({ alert }: OfAlert): ReactNode {
+  const { id } = alert;
   const [by, setBy] = useState("");
   const [comment, setComment] = useState("");
   return (
@@ -110,6 +119,7 @@ function Acknowledge({ id }: { readonly id: number }): ReactNode {
       title="Say that you have seen it"
       consequence="It goes on firing until it is over, and is not told again."
       done="Acknowledged"
+      of={modelOf(alert)}
       testId={`acknowledge-${id}`}
       run={(api) =>
         api.acknowledgeAlert(id, { ...(by.trim() !== "" && { by: by.trim() }), comment: comment.trim() })
@@ -127,13 +137,15 @@ function Acknowledge({ id }: { readonly id: number }): ReactNode {
   );
 }
 
-function Unacknowledge({ id }: { readonly id: number }): ReactNode {
+function Unacknowledge({ alert }: OfAlert): ReactNode {
+  const { id } = alert;
   return (
     <ActionButton
       label="Take back"
       title="Take the acknowledgement back"
       consequence="It is told again while it fires."
       done="It is told again"
+      of={modelOf(alert)}
       testId={`unacknowledge-${id}`}
       run={(api) => api.unacknowledgeAlert(id)}
     />
@@ -148,18 +160,26 @@ const TIMES = [
   ["a week", 7 * 24 * HOUR_MS],
 ] as const;
 
-function Silence({ rule }: { readonly rule: string }): ReactNode {
+/** Of the rule: all of its alerts, or those of the model or task that this one is about. */
+function Silence({ alert }: OfAlert): ReactNode {
+  const { rule, subject } = alert;
+  const can = useCan();
+  const { model, task } = subject;
+  const narrow = task ?? model;
+  const [alone, setAlone] = useState(narrow !== undefined && !can("operate", ALL_MODELS));
+  const of = { ...(alone && (task !== undefined ? { task } : model !== undefined && { model })) };
   const [durationMs, setDuration] = useState<number>(HOUR_MS);
   const [comment, setComment] = useState("");
   return (
     <ActionButton
       label="Silence"
       title={`Silence ${rule}`}
-      consequence={`Alerts of the rule ${rule} are told to nobody meanwhile. They are shown here all the same.`}
+      consequence={`Alerts of the rule ${rule}${alone ? ` about ${narrow}` : ""} are told to nobody meanwhile. They are shown here all the same.`}
       done={`${rule} is silenced`}
+      of={modelOf(alert)}
       testId={`silence-${rule}`}
       run={(api) =>
-        api.silence({ matcher: { rule }, durationMs, comment: comment.trim() || "no reason given" })
+        api.silence({ matcher: { rule, ...of }, durationMs, comment: comment.trim() || "no reason given" })
       }
     >
       <label className="field">
@@ -172,6 +192,15 @@ function Silence({ rule }: { readonly rule: string }): ReactNode {
           ))}
         </select>
       </label>
+      {narrow !== undefined && can("operate", ALL_MODELS) && (
+        <label className="field">
+          Of
+          <select value={String(alone)} onChange={(event) => setAlone(event.target.value === "true")}>
+            <option value="false">all that the rule finds</option>
+            <option value="true">{narrow} alone</option>
+          </select>
+        </label>
+      )}
       <label className="field">
         Why
         <input value={comment} maxLength={512} onChange={(event) => setComment(event.target.value)} />

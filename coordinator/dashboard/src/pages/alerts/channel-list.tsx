@@ -1,6 +1,7 @@
 import type { NotificationChannelView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
+import { ALL_MODELS, useCan } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo } from "../../format/time.ts";
@@ -13,6 +14,7 @@ import { OperatorTokenForm } from "../../view/operator-token-form.tsx";
 /** Where alerts are told: it says whom operators call, so it is for them alone. */
 export function ChannelList(): ReactNode {
   const { operator } = useDashboard();
+  const can = useCan();
   const [open, setOpen] = useState(operator.known);
   const [failed, setFailed] = useState<string>();
   const unlock = (token: string): void => {
@@ -28,7 +30,11 @@ export function ChannelList(): ReactNode {
       <div className="card-head">
         <h2 id="channels-title">Where alerts are told</h2>
       </div>
-      {open ? (
+      {!can("administer", ALL_MODELS) ? (
+        <p data-testid="channels-for-admins">
+          Whom alerts are told is for administrators of all models to see and to set.
+        </p>
+      ) : open ? (
         <Channels />
       ) : (
         <OperatorTokenForm
@@ -38,8 +44,14 @@ export function ChannelList(): ReactNode {
           testId="unlock-channels"
         />
       )}
-      <p className="quiet">A webhook, a chat or a mail is a document; secrets in it are never shown again:</p>
-      <CommandLine command="tributary notify set ops.json" />
+      {can("administer", ALL_MODELS) && (
+        <>
+          <p className="quiet">
+            A webhook, a chat or a mail is a document; secrets in it are never shown again:
+          </p>
+          <CommandLine command="tributary notify set ops.json" />
+        </>
+      )}
     </section>
   );
 }
@@ -98,6 +110,7 @@ function Channels(): ReactNode {
                     consequence="A notification that says it is a test is sent there, once."
                     done={`${name} took it`}
                     requires="administer"
+                    of={ALL_MODELS}
                     testId={`test-${name}`}
                     run={async (api) => {
                       const { state, lastError } = await api.testNotificationChannel(name);

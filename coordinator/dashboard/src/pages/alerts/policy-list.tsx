@@ -1,6 +1,7 @@
 import type { PolicyInput, PolicyView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { ALL_MODELS, useCan } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
@@ -9,8 +10,20 @@ import { ActionButton } from "../../ui/action-button.tsx";
 import { CommandLine } from "../../ui/command-line.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
 
-/** What the coordinator decides by itself, and what it decided. */
+/** What the coordinator decides by itself, and what it decided: of any model, so for whoever sees all. */
 export function PolicyList(): ReactNode {
+  const can = useCan();
+  if (can("view", ALL_MODELS)) return <Policies />;
+  return (
+    <section className="card">
+      <p data-testid="policies-for-all">
+        What is decided without an operator is of all models: it is for whoever may see all of them.
+      </p>
+    </section>
+  );
+}
+
+function Policies(): ReactNode {
   const { queries } = useDashboard();
   const policies = useQuery(queries.policies());
   const decisions = useQuery(queries.policyDecisions());
@@ -106,6 +119,7 @@ function PolicyItem({
           }
           hurts={enabled}
           done={`${name} is ${enabled ? "stopped" : "enabled"}`}
+          of={ALL_MODELS}
           testId={`switch-policy-${name}`}
           run={async (api) => {
             const document: PolicyInput = { name, dryRun, cooldownMs, budget, does };

@@ -1,6 +1,7 @@
 import type { AlertRuleView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { ALL_MODELS } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { durationWords, thresholdWords } from "../../model/alert-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
@@ -64,6 +65,7 @@ function Switch({ rule }: { readonly rule: AlertRuleView }): ReactNode {
       }
       hurts={enabled}
       done={`${name} is ${enabled ? "disabled" : "enabled"}`}
+      of={ALL_MODELS}
       testId={`switch-rule-${name}`}
       run={async (api) => {
         const document = { name, kind, severity, threshold, forMs, repeatMs, models, tasks, advice };

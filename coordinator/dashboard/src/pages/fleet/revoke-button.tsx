@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import type { DeviceView } from "@tributary/api-client";
+import { ALL_MODELS } from "../../data/permissions.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 
 /** Cuts a device off, and asks before. */
@@ -24,6 +25,7 @@ export function RevokeButton({ device }: { readonly device: DeviceView }): React
         </>
       }
       done="The device is revoked."
+      of={ALL_MODELS}
       testId="revoke-device"
       run={async (api) => {
         await api.revokeDevice(deviceId, reason.trim());
@@ -59,6 +61,7 @@ export function ReadmitButton({ device }: { readonly device: DeviceView }): Reac
         </p>
       }
       done="The device may enrol again."
+      of={ALL_MODELS}
       testId="readmit-device"
       run={async (api) => {
         await api.readmitDevice(device.deviceId);

@@ -84,6 +84,7 @@ function MoveButton({ model, channel, from }: MoveProps): ReactNode {
         </p>
       }
       done={`Channel ${channel} moved to version ${version}.`}
+      of={model.name}
       testId="move-channel"
       run={(api) => api.releaseVersion(model.name, version, { channel })}
     >

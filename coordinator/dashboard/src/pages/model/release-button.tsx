@@ -25,6 +25,7 @@ export function ReleaseButton({ model, version, from, channel = "stable" }: Prop
         </p>
       }
       done={`Version ${version} is released on ${channel}.`}
+      of={model}
       testId="release"
       run={(api) => api.releaseVersion(model, version, { channel })}
     />

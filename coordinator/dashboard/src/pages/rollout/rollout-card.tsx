@@ -152,6 +152,7 @@ function RolloutActions({ view }: { readonly view: RolloutView }): ReactNode {
           consequence={consequence}
           hurts={hurts}
           done={done}
+          of={view.model}
           testId={`rollout-${action}`}
           run={(api) =>
             api.changeRollout(view.model, view.rollout, { action, ...(arm === undefined ? {} : { arm }) })

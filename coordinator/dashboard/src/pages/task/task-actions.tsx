@@ -15,7 +15,7 @@ export function TaskActions({ task }: { readonly task: TaskView }): ReactNode {
   );
 }
 
-function Pause({ task: { name, round } }: { readonly task: TaskView }): ReactNode {
+function Pause({ task: { name, model, round } }: { readonly task: TaskView }): ReactNode {
   const underWay = round !== null && isRunning(round);
   return (
     <ActionButton
@@ -36,6 +36,7 @@ function Pause({ task: { name, round } }: { readonly task: TaskView }): ReactNod
         </p>
       }
       done={`Task ${name} is paused.`}
+      of={model}
       testId="task-pause"
       run={(api) => api.setTaskState(name, { state: "paused" })}
     />
@@ -43,7 +44,7 @@ function Pause({ task: { name, round } }: { readonly task: TaskView }): ReactNod
 }
 
 function Resume({ task }: { readonly task: TaskView }): ReactNode {
-  const { name, state, roundsCommitted, spec, currentVersion } = task;
+  const { name, model, state, roundsCommitted, spec, currentVersion } = task;
   const finished = state === "finished" || (spec.rounds !== null && roundsCommitted >= spec.rounds);
   const field = useId();
   const [more, setMore] = useState(10);
@@ -58,6 +59,7 @@ function Resume({ task }: { readonly task: TaskView }): ReactNode {
         </p>
       }
       done={`Task ${name} runs.`}
+      of={model}
       testId="task-start"
       run={(api) => api.setTaskState(name, { state: "running", ...(finished ? { moreRounds: more } : {}) })}
     >
@@ -96,6 +98,7 @@ function Reset({ task: { name, model, currentVersion } }: { readonly task: TaskV
         </p>
       }
       done={`Task ${name} goes on from version ${version}.`}
+      of={model}
       testId="task-reset"
       run={(api) => api.resetTask(name, version)}
     >
