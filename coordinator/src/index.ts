@@ -26,6 +26,7 @@ export { registerProblemPages } from "./http/problem-pages.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
 export { DEFAULT_RATES, type RateLimits } from "./rates.ts";
 export { addOidcOptions, oidcOf, type OidcOptions } from "./access/oidc/oidc-options.ts";
+export { addNotifyOptions, notifyOf, type NotifyOptions } from "./notify/notify-options.ts";
 export { tlsOf } from "./tls/tls-options.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
 export { createMlflowClient, type MlflowConfig, mlflowOfEnvironment } from "./runs/mlflow-client.ts";

@@ -1,5 +1,4 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
-import { readFile } from "node:fs/promises";
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { addOidcOptions, oidcOf, type OidcOptions } from "./access/oidc/oidc-options.ts";
@@ -13,13 +12,14 @@ import {
   type LogLevel,
 } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
+import { addNotifyOptions, notifyOf, type NotifyOptions } from "./notify/notify-options.ts";
 import { mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 import { tlsOf } from "./tls/tls-options.ts";
 import { VERSION } from "./version.ts";
 
 // The coordinator as a process of its own. Prints one JSON line when it listens; its log goes to standard error.
 
-interface Arguments extends OidcOptions {
+interface Arguments extends OidcOptions, NotifyOptions {
   readonly port: number;
   readonly host: string;
   readonly dataDir: string;
@@ -39,10 +39,6 @@ interface Arguments extends OidcOptions {
   readonly anonymous: AnonymousAccess;
   readonly healthSeconds: number;
   readonly logLevel: LogLevel;
-  readonly notifyHost: readonly string[];
-  readonly notifyPrivate?: true;
-  readonly notifySecrets?: string;
-  readonly notifyCa?: string;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
   readonly otlpEndpoint?: string;
@@ -67,7 +63,7 @@ function origin(text: string, before: Record<string, string[]>): Record<string, 
   return { ...before, [population]: [...(before[population] ?? []), value] };
 }
 
-const command = addOidcOptions(new Command("tributary-coordinator"))
+const command = addOidcOptions(addNotifyOptions(new Command("tributary-coordinator")))
   .description("Run a coordinator: registry, rounds, releases and the gateway for devices.")
   .version(VERSION)
   .addOption(new Option("--port <port>", "port to listen on; 0 takes any").argParser(port).default(7700))
@@ -158,10 +154,6 @@ const command = addOidcOptions(new Command("tributary-coordinator"))
       tlsCert,
       tlsKey,
       trustedProxy,
-      notifyHost,
-      notifyPrivate,
-      notifySecrets,
-      notifyCa,
       ...rest
     }: Arguments) => {
       if (issuerName !== undefined && issuerKey === undefined) {
@@ -175,12 +167,7 @@ const command = addOidcOptions(new Command("tributary-coordinator"))
         allowOrigins: allowOrigin,
         allowHosts: allowHost,
         limits: { healthIntervalMs: 1_000 * healthSeconds },
-        notify: {
-          allowHosts: notifyHost,
-          allowPrivate: notifyPrivate === true,
-          ...(notifySecrets === undefined ? {} : { secretsFolder: notifySecrets }),
-          ...(notifyCa === undefined ? {} : { ca: await readFile(notifyCa, "utf8") }),
-        },
+        ...(await notifyOf(rest)),
         ...runsOf(tensorboard),
         ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
         trustedProxies: trustedProxy,

@@ -35,6 +35,7 @@ test("a token is good for days, for ever, or not any more", () => {
   expect(tokenEnds({ expiresAt: null }, now)).toBe("until it is revoked");
   expect(tokenEnds({ expiresAt: "2026-11-01T12:00:00Z" }, now)).toBe("for a day");
   expect(tokenEnds({ expiresAt: "2026-11-08T00:00:00Z" }, now)).toBe("for 7 days");
+  expect(tokenEnds({ expiresAt: "2026-11-08T00:00:01Z" }, now)).toBe("for 7 days");
   expect(tokenEnds({ expiresAt: "2026-10-31T00:00:00Z" }, now)).toBe("has ended");
 });
 

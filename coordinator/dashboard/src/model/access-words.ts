@@ -55,7 +55,9 @@ const DAY_MS = 86_400_000;
 /** Until when a token is good. */
 export function tokenEnds({ expiresAt }: Pick<ApiTokenView, "expiresAt">, now: number): string {
   if (expiresAt === null) return "until it is revoked";
-  const days = Math.ceil((Date.parse(expiresAt) - now) / DAY_MS);
-  if (days <= 0) return "has ended";
+  const left = (Date.parse(expiresAt) - now) / DAY_MS;
+  if (left <= 0) return "has ended";
+  // The clocks are not quite the same.
+  const days = Math.max(1, Math.round(left));
   return days === 1 ? "for a day" : `for ${days} days`;
 }

@@ -1,17 +1,20 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
+  addNotifyOptions,
   addOidcOptions,
+  type CoordinatorConfig,
   createCoordinator,
   LOG_FORMATS,
   LOG_LEVELS,
-  mlflowOfEnvironment,
-  oidcOf,
-  tlsOf,
-  type CoordinatorConfig,
   type LogFormat,
   type LogLevel,
+  mlflowOfEnvironment,
+  notifyOf,
+  type NotifyOptions,
+  oidcOf,
   type OidcOptions,
+  tlsOf,
 } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
@@ -20,7 +23,6 @@ import { createSiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createShutdown } from "../start/shutdown.ts";
 import { examples } from "../examples.ts";
-import { addNotifyOptions, notifyOf, type NotifyOptions } from "../notify-options.ts";
 
 interface ServeOptions extends NotifyOptions, OidcOptions {
   readonly port: number;

@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { CoordinatorConfig } from "@tributary/coordinator";
-import type { Command } from "commander";
-import { list } from "./arguments.ts";
 import { failure } from "@tributary/core";
+import type { Command } from "commander";
+import type { CoordinatorConfig } from "../config.ts";
 
 export interface NotifyOptions {
   readonly notifyHost: readonly string[];
@@ -13,11 +12,12 @@ export interface NotifyOptions {
 
 /** Where alerts may be told. */
 export function addNotifyOptions(command: Command): Command {
+  const several = (text: string, before: readonly string[]): string[] => [...before, text];
   return command
     .option(
       "--notify-host <name>",
       "a host that notifications may go to: hooks.slack.com, *.example.org, smtp.example.org:587; may be repeated",
-      list,
+      several,
       [],
     )
     .option("--notify-private", "such a host may be on loopback or in a private network")
