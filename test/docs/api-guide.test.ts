@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
@@ -64,7 +64,10 @@ function replaced(text: string, from: string, to: string): string {
   return text.replaceAll(from, to);
 }
 
-test("its commands do what it says, one after the other", async () => {
+const hasShell = spawnSync("bash", ["-c", "curl --version"]).status === 0;
+if (!hasShell) console.warn("skipped: the guide's commands are for bash and curl, of which one is not here");
+
+test.skipIf(!hasShell)("its commands do what it says, one after the other", async () => {
   const BETWEEN = "--- next ---";
   const sections = blocks.filter(({ language }) => language === "sh");
   expect(sections.map(({ heading }) => heading)).toEqual([

@@ -94,3 +94,10 @@ export function canOf({ principal }: SessionView): Can {
         RIGHTS[role]?.includes(permission) === true,
     );
 }
+
+/** The model that is shown first to whoever may do something of some models; undefined: they may of all, or of none. */
+export function firstModelOf(view: SessionView, permission: Permission): string | undefined {
+  const can = canOf(view);
+  if (can(permission, ALL_MODELS)) return undefined;
+  return view.principal?.grants.find(({ model }) => can(permission, model))?.model;
+}

@@ -3,6 +3,8 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useDashboard } from "../../data/dashboard-context.ts";
+import { firstModelOf } from "../../data/session.ts";
+import { useWhoAmI } from "../../data/session-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
 import { auditActor, auditDetail, auditObject, auditSigned } from "../../model/audit-lines.ts";
@@ -76,7 +78,10 @@ function Records({ lost }: { readonly lost: (error: unknown) => void }): ReactNo
   const { operator } = useDashboard();
   const now = useServerNow(5_000);
   const [search] = useSearchParams();
-  const filter = auditFilter(search);
+  const who = useWhoAmI();
+  const only = who && firstModelOf(who, "audit");
+  const asked = auditFilter(search);
+  const filter = only === undefined || asked.model !== undefined ? asked : { ...asked, model: only };
   const log = useInfiniteQuery({
     queryKey: ["audit", filter],
     queryFn: ({ pageParam }) =>
@@ -97,6 +102,9 @@ function Records({ lost }: { readonly lost: (error: unknown) => void }): ReactNo
   return (
     <>
       {newest !== undefined && <Signed head={newest.head} signed={newest.signed} />}
+      {filter !== asked && (
+        <p className="quiet">What is of the model {only}. The whole log is for auditors of all models.</p>
+      )}
       <AuditFilters search={search} actions={records.map(({ action }) => action)} />
       {log.isError && (
         <LoadError error={log.error} retry={() => (operator.known ? void log.refetch() : lost(log.error))} />
