@@ -10,6 +10,7 @@ import { createAlerts } from "./alerts/alerts.ts";
 import { createBusyMeter } from "./alerts/busy-meter.ts";
 import { createRecentPush } from "./alerts/recent-push.ts";
 import { spaceOf } from "./alerts/space.ts";
+import { recordEvent } from "./audit/record-event.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
@@ -191,7 +192,13 @@ async function start(
   const steadyNow = createSteadyNow(clock);
 
   const health = new StorageHealth(env);
-  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db"), observer: health });
+  const store = await openSqlMetadataStore({
+    path: join(config.dataDir, "tributary.db"),
+    observer: health,
+    onRecorded: (records) => {
+      for (const record of records) void bus.publish("event", recordEvent(record));
+    },
+  });
   opened.defer(() => store.close());
   const blobs = await openFolderBlobStore({ folder: join(config.dataDir, "blobs") });
   opened.defer(() => blobs.close());

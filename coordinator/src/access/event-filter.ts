@@ -1,5 +1,6 @@
 import type { ModelName, TaskName } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
+import { isOfAccess } from "../audit/record-event.ts";
 import { may, type Principal } from "./principal.ts";
 
 /** An event as streams have it. */
@@ -13,6 +14,9 @@ export type EventFilter = (event: StreamedEvent) => boolean;
 
 const everything: EventFilter = () => true;
 
+const butAccess: EventFilter = ({ type, data }) =>
+  type !== "record" || !isOfAccess((data as { readonly action: string }).action);
+
 /**
  * Events of the models that a principal sees. What names no model, nor a task of one, is hidden from whoever does not see all: an event of a
  * kind that is added later is not shown by accident.
@@ -22,7 +26,7 @@ export async function eventFilter(
   store: Pick<MetadataStore, "tasks">,
 ): Promise<EventFilter> {
   if (principal === null) return () => false;
-  if (may(principal, "view")) return everything;
+  if (may(principal, "view")) return may(principal, "audit") ? everything : butAccess;
   // A task's model never changes.
   const models = new Map<string, ModelName>(
     (await store.tasks.list()).map(({ name, model }) => [name, model]),
@@ -34,12 +38,12 @@ export async function eventFilter(
     const { model, task, name } = (
       type === "alert" ? (data as { readonly subject: object }).subject : data
     ) as {
-      readonly model?: ModelName;
-      readonly task?: TaskName;
+      readonly model?: ModelName | null;
+      readonly task?: TaskName | null;
       readonly name?: TaskName;
     };
-    if (type === "task" && model !== undefined && name !== undefined) models.set(name, model);
-    const of = model ?? (task === undefined ? undefined : models.get(task));
+    if (type === "task" && model && name !== undefined) models.set(name, model);
+    const of = model ?? (task ? models.get(task) : undefined);
     return of !== undefined && may(principal, "view", of);
   };
 }

@@ -18,6 +18,7 @@ export interface BusTopics {
           | "channel"
           | "alias"
           | "alert"
+          | "record"
           | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;

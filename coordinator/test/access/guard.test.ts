@@ -187,12 +187,18 @@ test("the event stream is cut to the models that one sees", async () => {
     { type: "alert", data: { subject: { task: "task-a" } } },
     { type: "alert", data: { subject: { model: B } } },
     { type: "alert", data: { subject: {} } },
+    { type: "record", data: { action: "model.notes", model: A, task: null } },
+    { type: "record", data: { action: "task.pause", model: null, task: "task-b" } },
+    { type: "record", data: { action: "key.rotate", model: null, task: null } },
+    { type: "record", data: { action: "operator.password", model: null, task: null } },
   ];
   const shown = async (who: Principal | null) => {
     const sees = await eventFilter(who, { tasks } as never);
     return events.flatMap((event, index) => (sees(event) ? [index] : []));
   };
-  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7, 9]);
+  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7, 9, 12]);
+  // Who may sign in is for auditors.
+  expect(await shown(principal(of("*", "viewer")))).toEqual(events.map((_, index) => index).slice(0, -1));
   expect(await shown(principal(of("*", "auditor")))).toEqual(events.map((_, index) => index));
   expect(await shown(null)).toEqual([]);
   expect(may(principal(of(A, "viewer")), "view", B)).toBe(false);

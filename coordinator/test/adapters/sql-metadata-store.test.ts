@@ -4,6 +4,7 @@ import SqliteDatabase from "better-sqlite3";
 import { expect, test } from "vitest";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { codeOf, describeMetadataStore } from "../../src/testing/index.ts";
+import { exampleAudit } from "../../src/testing/records.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 describeMetadataStore("SQLite in memory", async () => ({
@@ -29,6 +30,28 @@ test("a file is opened in WAL mode with foreign keys", async () => {
   raw.close();
   await store.close();
   await folder.remove();
+});
+
+test("what is recorded is told once it is stored, and not where it is not", async () => {
+  const told: string[] = [];
+  const store = await openSqlMetadataStore({
+    path: ":memory:",
+    onRecorded: (records) => told.push(records.map(({ action }) => action).join(" ")),
+  });
+  await store.audit.append([exampleAudit("task.pause")], 1);
+  await store.transaction(async (tx) => {
+    await tx.audit.append([exampleAudit("task.resume")], 2);
+    await tx.audit.append([exampleAudit("task.finish")], 2);
+    expect(told).toEqual(["task.pause"]);
+  });
+  const failed = store.transaction(async (tx) => {
+    await tx.audit.append([exampleAudit("task.reset")], 3);
+    throw new Error("taken back");
+  });
+  await expect(failed).rejects.toThrow("taken back");
+  await store.transaction(async () => undefined);
+  expect(told).toEqual(["task.pause", "task.resume task.finish"]);
+  await store.close();
 });
 
 test("what is no database is refused", async () => {

@@ -225,6 +225,19 @@ test("publishing is seen on the coordinator's stream, and a later one resumes", 
   });
   const event = await reader.nextOf("version");
   expect(event.data).toMatchObject({ model: "digits", version: 1 });
+  const notes = { intendedUse: "Digits of one hand" };
+  await coordinator.request("/v1/models/digits/card-notes", {
+    method: "PUT",
+    operator: true,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(notes),
+  });
+  for (;;) {
+    const { data } = await reader.nextOf("record");
+    if ((data as { readonly action: string }).action !== "model.notes") continue;
+    expect(data).toEqual({ action: "model.notes", model: "digits", task: null });
+    break;
+  }
   const later = await readEvents(`${coordinator.url}/v1/events?lastEventId=${id}`, headers);
   expect((await later.nextOf("version")).id).toBe(event.id);
   // Closing does not wait for streams.

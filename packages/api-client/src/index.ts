@@ -20,7 +20,12 @@ export {
 } from "./event-stream-parser.ts";
 export type { DeliveriesOptions, NotifyApi } from "./notify-api.ts";
 export type { PoliciesApi, PolicyDecisionsOptions } from "./policies-api.ts";
-export { parseServerEvent, type ServerEvent, type ServerEventType } from "./server-event.ts";
+export {
+  parseServerEvent,
+  type RecordedChange,
+  type ServerEvent,
+  type ServerEventType,
+} from "./server-event.ts";
 export {
   subscribeEvents,
   type EventSubscription,

@@ -3,6 +3,7 @@ import type { StreamMessage } from "./event-stream-parser.ts";
 import type {
   AlertView,
   AliasChange,
+  AuditRecordView,
   ChannelChange,
   DevicesView,
   RolloutView,
@@ -12,6 +13,14 @@ import type {
   VersionView,
   WithdrawnVersionView,
 } from "./views.ts";
+
+/** What the audit log has a new record of. */
+export interface RecordedChange {
+  /** As the log names it: `key.rotate`, `model.notes`. */
+  readonly action: AuditRecordView["action"];
+  readonly model: string | null;
+  readonly task: string | null;
+}
 
 interface EventData {
   readonly round: RoundView;
@@ -24,6 +33,8 @@ interface EventData {
   readonly withdrawal: WithdrawnVersionView;
   readonly alias: AliasChange;
   readonly alert: AlertView;
+  /** Something was done, by somebody or by the coordinator itself: what it changed must be read again. */
+  readonly record: RecordedChange;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -53,6 +64,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   withdrawal: true,
   alias: true,
   alert: true,
+  record: true,
   devices: true,
   reset: true,
 };

@@ -58,6 +58,7 @@ import {
 } from "../live/apply-event.ts";
 import { byNumber, byVersion, inPages } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
+import { readAgainAfter } from "../live/read-again.ts";
 
 /** The newest is shown. */
 const MEASUREMENTS_SHOWN = 1;
@@ -428,10 +429,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
       void client.invalidateQueries({ queryKey });
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
-  // Whatever was done is recorded with it; a round under way is not.
-  const isRound = event.type === "round";
-  if (isRound ? event.data.endedAt !== null : event.type !== "devices" && event.type !== "reset") {
-    void client.invalidateQueries({ queryKey: ["audit"] });
+  if (event.type === "record") {
+    for (const queryKey of readAgainAfter(event.data)) void client.invalidateQueries({ queryKey });
   }
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });

@@ -38,6 +38,7 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     case "withdrawal":
     case "alias":
     case "alert":
+    case "record":
     case "devices":
     case "reset":
       return tasks;

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { failure } from "@tributary/core";
 import { type Kysely, sql } from "kysely";
+import type { AuditRecord } from "@tributary/protocol";
 import type { MetadataRepositories, MetadataStore, VersionCommit } from "../../ports/metadata-store.ts";
 import type { EventRecord } from "../../ports/records.ts";
 import type { SqliteObserver } from "./coded-sqlite.ts";
@@ -13,24 +14,30 @@ import { openSqlite } from "./sqlite.ts";
  *
  * @param options.path - a file, or `:memory:`
  * @param options.observer - told whether what is written reaches the disk
+ * @param options.onRecorded - told what was added to the audit log, when it is stored
  * @throws `store/unavailable`, `store/database-damaged`, `store/newer-schema`
  */
 export async function openSqlMetadataStore(options: {
   readonly path: string;
   readonly observer?: SqliteObserver;
+  readonly onRecorded?: OnRecorded;
 }): Promise<MetadataStore> {
-  return new SqlMetadataStore(await openSqlite(options.path, options.observer));
+  return new SqlMetadataStore(await openSqlite(options.path, options.observer), options.onRecorded);
 }
+
+type OnRecorded = (records: readonly AuditRecord[]) => void;
 
 class SqlMetadataStore implements MetadataStore {
   readonly #db: Kysely<Database>;
   readonly #inTransaction = new AsyncLocalStorage<true>();
   readonly #direct: MetadataRepositories;
+  readonly #onRecorded: OnRecorded;
   #closing: Promise<void> | undefined;
 
-  constructor(db: Kysely<Database>) {
+  constructor(db: Kysely<Database>, onRecorded: OnRecorded = () => undefined) {
     this.#db = db;
-    this.#direct = repositories(db);
+    this.#onRecorded = onRecorded;
+    this.#direct = telling(repositories(db), onRecorded);
   }
 
   get models() {
@@ -144,9 +151,16 @@ class SqlMetadataStore implements MetadataStore {
 
   async transaction<T>(work: (tx: MetadataRepositories) => Promise<T>): Promise<T> {
     this.#repositories();
-    return this.#db
+    const recorded: AuditRecord[] = [];
+    const result = await this.#db
       .transaction()
-      .execute((tx) => this.#inTransaction.run(true, () => work(repositories(tx))));
+      .execute((tx) =>
+        this.#inTransaction.run(true, () =>
+          work(telling(repositories(tx), (records) => recorded.push(...records))),
+        ),
+      );
+    if (recorded.length > 0) this.#onRecorded(recorded);
+    return result;
   }
 
   commitVersion(commit: VersionCommit, at: number): Promise<EventRecord[]> {
@@ -187,4 +201,20 @@ class SqlMetadataStore implements MetadataStore {
     if (this.#closing !== undefined) throw failure("store/closed", "store: it was closed");
     return this.#direct;
   }
+}
+
+/** The same, but that what is added to the audit log is told. */
+function telling(all: MetadataRepositories, onRecorded: OnRecorded): MetadataRepositories {
+  const { audit } = all;
+  return {
+    ...all,
+    audit: {
+      ...audit,
+      async append(records, at) {
+        const appended = await audit.append(records, at);
+        if (appended.length > 0) onRecorded(appended);
+        return appended;
+      },
+    },
+  };
 }

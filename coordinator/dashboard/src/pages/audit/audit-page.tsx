@@ -20,8 +20,8 @@ import { auditFilter } from "./audit-filter.ts";
 import "./audit.css";
 
 const PAGE_SIZE = 100;
-/** No event tells of records: they are for operators, the stream is not. */
-const EVERY_MS = 5_000;
+/** Events tell of new records; what was missed while there was no connection, and when the head is signed, no event tells. */
+const EVERY_MS = 15_000;
 
 type Progress = "closed" | "asking" | "open" | { readonly failed: string };
 
