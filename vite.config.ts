@@ -108,8 +108,6 @@ export default defineConfig({
           globalSetup: ["test/src/shared-folder.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Each file alone would load the coordinator anew.
-          isolate: false,
           // Two lanes: each file waits for processes and timers most of its time.
           maxWorkers: 2,
         },

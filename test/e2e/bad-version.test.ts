@@ -237,7 +237,9 @@ test("a version that is ten points less accurate on half of the devices is stopp
       kind: "telemetry",
       telemetry: ["feedback"],
       rounds: 1_000,
-      cohort: { goalCount: COHORT, minimumCount: COHORT, overSelection: 1 },
+      // Once all have told, there is nothing new for a while: such a round is soon given up, and another one begun.
+      cohort: { goalCount: COHORT, minimumCount: COHORT, overSelection: 1, trainDeadlineMs: 1_000 },
+      retries: { maxConsecutiveFailures: null, backoffMs: 100, maxBackoffMs: 1_000 },
       secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 10_000 },
     }),
   );

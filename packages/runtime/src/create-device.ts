@@ -519,6 +519,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
       const { slotDiagnosis } = await import("./updater/slot-diagnosis.ts");
+      // Also of one that took part a moment ago.
+      const part = await learner.settled();
       return {
         engines: engines.diagnose(),
         models: open.map((slot) => {
@@ -526,7 +528,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
           return { ...slotDiagnosis(slot.facts()), ...(own === undefined ? {} : { personal: own }) };
         }),
         storage: await space.diagnose(),
-        ...(learner.loaded === undefined ? {} : { training: learner.loaded.diagnose() }),
+        ...(part === undefined ? {} : { training: part.diagnose() }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),
