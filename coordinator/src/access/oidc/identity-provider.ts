@@ -23,7 +23,7 @@ import type { PendingSignIn } from "./pending-sign-in.ts";
 import { fetchFromProvider } from "./provider-fetch.ts";
 
 /** Longest that an answer of the provider may take. */
-export const PROVIDER_TIMEOUT_SECONDS = 10;
+const PROVIDER_TIMEOUT_SECONDS = 10;
 /** Its metadata are read again after so long. */
 const METADATA_MS = 3_600_000;
 

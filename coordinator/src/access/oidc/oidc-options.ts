@@ -15,7 +15,7 @@ export interface OidcOptions {
 }
 
 /** The variable of the client's secret: on a command line everybody on the machine could read it. */
-export const OIDC_SECRET = "TRIBUTARY_OIDC_CLIENT_SECRET";
+const OIDC_SECRET = "TRIBUTARY_OIDC_CLIENT_SECRET";
 
 /** Where operators may sign in, beside their accounts. */
 export function addOidcOptions(command: Command): Command {

@@ -14,7 +14,7 @@ import { beginSignIn, PENDING_MS, pendingSignIn } from "./pending-sign-in.ts";
 /** Where the provider sends the browser back to. */
 export const CALLBACK_PATH = "/v1/session/oidc/callback";
 /** Of a browser that went to the provider. */
-export const PENDING_COOKIE = "tributary-sign-in";
+const PENDING_COOKIE = "tributary-sign-in";
 
 export interface OidcRouteOptions {
   readonly env: { readonly clock: Clock; readonly random: SecureRandom };

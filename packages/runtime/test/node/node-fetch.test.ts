@@ -136,6 +136,22 @@ test("redirects are followed, bodies of them read, where that may be", async () 
     await expect(asked).rejects.toMatchObject({ code: "transport/connect-failed" });
 });
 
+test("a redirect whose body does not end is followed all the same, and its connection ended", async () => {
+  const ended = Promise.withResolvers<void>();
+  routes["/endless"] = (_, response) => {
+    response.writeHead(302, { location: "/there" });
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(16 * 1024)));
+    };
+    response.on("drain", more).on("close", ended.resolve);
+    more();
+  };
+  routes["/there"] = (_, response) => void response.end("there");
+  const answer = await get("/endless", { redirect: "follow" });
+  expect(Buffer.from(await bytesOf(answer)).toString()).toBe("there");
+  await ended.promise;
+});
+
 test("a sender waits while much waits to be read", async () => {
   const told: string[] = [];
   const body = new ReceivedBody({
