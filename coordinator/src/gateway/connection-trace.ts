@@ -6,6 +6,7 @@ import {
   ATTR_HTTP_ROUTE,
 } from "@opentelemetry/semantic-conventions";
 import type { DeviceId } from "@tributary/core";
+import { spanTime } from "../observability/tracing/span-clock.ts";
 
 const ROUTE = "/v1/connect";
 
@@ -17,6 +18,7 @@ export class ConnectionTrace {
     this.#span = tracer?.startSpan(`GET ${ROUTE}`, {
       root: true,
       kind: SpanKind.SERVER,
+      startTime: spanTime(),
       attributes: {
         [ATTR_HTTP_REQUEST_METHOD]: "GET",
         [ATTR_HTTP_ROUTE]: ROUTE,
@@ -31,7 +33,7 @@ export class ConnectionTrace {
 
   opened(device: DeviceId, session: string): void {
     this.#span?.setAttributes({ "tributary.device": device, "tributary.session": session });
-    this.#span?.end();
+    this.#span?.end(spanTime());
   }
 
   /** Before it was open; what ends one later is no part of how it came about. */
@@ -39,11 +41,11 @@ export class ConnectionTrace {
     if (this.#span?.isRecording() !== true) return;
     this.#span.setAttribute(ATTR_ERROR_TYPE, code);
     this.#span.setStatus({ code: SpanStatusCode.ERROR, message: code });
-    this.#span.end();
+    this.#span.end(spanTime());
   }
 
   /** The socket closed, whatever was said on it. */
   gone(): void {
-    if (this.#span?.isRecording() === true) this.#span.end();
+    if (this.#span?.isRecording() === true) this.#span.end(spanTime());
   }
 }

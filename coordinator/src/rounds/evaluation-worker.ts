@@ -17,6 +17,7 @@ import type {
   RangesRequest,
   RootUpdateJob,
 } from "./evaluation.ts";
+import { monotonicMs } from "../observability/tracing/span-clock.ts";
 import { rowFeeds } from "./row-feeds.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
@@ -53,9 +54,9 @@ async function handle(job: EvaluationJob): Promise<void> {
     case "root-update":
     case "ranges":
       try {
-        const beganAt = sinceEpoch();
+        const beganAt = monotonicMs();
         const result = await outcomeOf(job);
-        answer({ id: job.id, result, times: { beganAt, endedAt: sinceEpoch() } });
+        answer({ id: job.id, result, times: { beganAt, endedAt: monotonicMs() } });
       } catch (error) {
         const { code, message, detail } = toFailure(error, "round/evaluation-failed");
         answer({ id: job.id, error: { code, message, detail } });
@@ -87,10 +88,6 @@ async function load(digest: Digest, run: () => Promise<void>): Promise<void> {
   } catch (error) {
     unusable.set(digest, error);
   }
-}
-
-function sinceEpoch(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 function answer(message: EvaluationAnswer): void {

@@ -65,7 +65,7 @@ export type EvaluationJob =
   | ({ readonly type: "ranges"; readonly id: number } & RangesRequest)
   | { readonly type: "close" };
 
-/** When the thread began with a job, and when it was done: milliseconds since 1970. */
+/** When the thread began with a job, and when it was done, by `monotonicMs`. */
 export interface EvaluationTimes {
   readonly beganAt: number;
   readonly endedAt: number;

@@ -12,6 +12,7 @@ import {
 } from "@opentelemetry/semantic-conventions";
 import type { FastifyRequest } from "fastify";
 import type { App } from "../../http/app.ts";
+import { spanTime } from "./span-clock.ts";
 import { spanContextOf, traceFields } from "./traced.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -37,6 +38,7 @@ export function registerHttpTracing(app: App, { tracer, parentOf, isOperator }: 
       route === undefined ? method : `${method} ${route}`,
       {
         kind: SpanKind.SERVER,
+        startTime: spanTime(),
         attributes: {
           [ATTR_HTTP_REQUEST_METHOD]: method,
           [ATTR_URL_SCHEME]: request.protocol,
@@ -69,6 +71,6 @@ export function registerHttpTracing(app: App, { tracer, parentOf, isOperator }: 
     const { device, roundId } = request.correlation;
     if (typeof device === "string") span.setAttribute("tributary.device", device);
     if (typeof roundId === "string") span.setAttribute("tributary.round.id", roundId);
-    span.end();
+    span.end(spanTime());
   });
 }

@@ -13,6 +13,7 @@ import type { DeviceId } from "@tributary/core";
 import type { RoundConfig, RoundState } from "@tributary/federation";
 import type { RoundRecord } from "../../ports/records.ts";
 import { outsideRequest } from "../logging/request-context.ts";
+import { monotonicMs, spanTime } from "./span-clock.ts";
 import { spanContextOf, traceFields } from "./traced.ts";
 
 /** What a round waits for, by the phase that it is in. */
@@ -55,6 +56,7 @@ export class RoundTrace {
     this.#connectionOf = connectionOf;
     this.#root = tracer.startSpan("round", {
       root: true,
+      startTime: spanTime(),
       attributes: {
         "tributary.round.id": config.roundId,
         "tributary.round.number": config.round,
@@ -83,12 +85,12 @@ export class RoundTrace {
   entered(phase: RoundState["phase"]): void {
     if (phase === this.#phaseName) return;
     this.#phaseName = phase;
-    this.#phase?.end();
+    this.#phase?.end(spanTime());
     this.#phase = undefined;
     this.#phaseContext = this.#context;
     const name = PHASES[phase];
     if (name === undefined || !this.#root.isRecording()) return;
-    this.#phase = this.#tracer.startSpan(name, {}, this.#context);
+    this.#phase = this.#tracer.startSpan(name, { startTime: spanTime() }, this.#context);
     this.#phaseContext = spanContextOf(this.#tracer, this.#phase, this.#context);
   }
 
@@ -106,14 +108,14 @@ export class RoundTrace {
   /** Updates entered the sum: one span from the first to the last, however many batches they came in. */
   async folding<T>(updates: number, run: () => Promise<T>): Promise<T> {
     if (!this.#root.isRecording()) return run();
-    this.#fold ??= this.#tracer.startSpan("aggregation.fold", {}, this.#context);
-    const began = performance.now();
+    this.#fold ??= this.#tracer.startSpan("aggregation.fold", { startTime: spanTime() }, this.#context);
+    const began = monotonicMs();
     try {
       return await run();
     } finally {
       this.#folded.updates += updates;
       this.#folded.batches += 1;
-      this.#folded.busyMs += performance.now() - began;
+      this.#folded.busyMs += monotonicMs() - began;
     }
   }
 
@@ -125,14 +127,14 @@ export class RoundTrace {
       "tributary.fold.batches": batches,
       "tributary.fold.busy_ms": Math.round(busyMs),
     });
-    this.#fold?.end();
+    this.#fold?.end(spanTime());
     this.#fold = undefined;
   }
 
   /** The round's last row is stored. */
   ended(record: RoundRecord): void {
     this.foldEnded();
-    this.#phase?.end();
+    this.#phase?.end(spanTime());
     this.#root.setAttributes({
       "tributary.round.outcome": record.phase,
       ...(record.reason === null ? {} : { "tributary.round.reason": record.reason }),
@@ -148,7 +150,7 @@ export class RoundTrace {
     });
     if (record.phase === "abandoned")
       this.#root.setStatus({ code: SpanStatusCode.ERROR, message: record.reason ?? "abandoned" });
-    this.#root.end();
+    this.#root.end(spanTime());
   }
 }
 

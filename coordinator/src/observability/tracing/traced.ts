@@ -10,6 +10,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { toFailure, type LogFields } from "@tributary/core";
+import { spanTime } from "./span-clock.ts";
 
 /** Of a context: what makes its spans. Where there is none, nothing is traced. */
 const TRACER = createContextKey("tributary.tracer");
@@ -40,14 +41,14 @@ export function tracedRoot<T>(
   return tracer === undefined ? run(undefined) : within(tracer, ROOT_CONTEXT, { name, attributes }, run);
 }
 
-/** A span that was measured elsewhere: in a worker thread, whose clock is this process's. */
+/** A span that was measured elsewhere: in a worker thread, by `monotonicMs`. */
 export function tracedElsewhere(
   parent: Context,
   name: string,
   { beganAt, endedAt }: { readonly beganAt: number; readonly endedAt: number },
 ): void {
   const tracer = parent.getValue(TRACER) as Tracer | undefined;
-  tracer?.startSpan(name, { startTime: beganAt }, parent).end(endedAt);
+  tracer?.startSpan(name, { startTime: spanTime(beganAt) }, parent).end(spanTime(endedAt));
 }
 
 async function within<T>(
@@ -56,14 +57,14 @@ async function within<T>(
   { name, attributes }: { readonly name: string; readonly attributes: Attributes },
   run: (span: Span) => Promise<T>,
 ): Promise<T> {
-  const span = tracer.startSpan(name, { attributes }, parent);
+  const span = tracer.startSpan(name, { attributes, startTime: spanTime() }, parent);
   try {
     return await context.with(spanContextOf(tracer, span, parent), () => run(span));
   } catch (error) {
     failed(span, error);
     throw error;
   } finally {
-    span.end();
+    span.end(spanTime());
   }
 }
 
