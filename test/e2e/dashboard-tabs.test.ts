@@ -12,6 +12,7 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CoordinatorProcess, startCoordinator, temporaryFolder } from "../src/coordinator-process.ts";
 import { freePort } from "../src/free-port.ts";
+import { openViewer } from "../src/dashboard-bench/viewer.ts";
 import { builtDashboard } from "../src/dashboard-build.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
@@ -132,6 +133,29 @@ test("eight tabs share one event stream, and lose nothing when the one that carr
   expect(await leaders(rest)).toHaveLength(1);
   expect(openStreams()).toBe(1);
   expect(complaints).toEqual([]);
+});
+
+test("a task's page asks for what the viewers of the dashboard's benchmark ask for", async () => {
+  const page = await context.newPage();
+  const asked = new Set<string>();
+  page.on("request", (request) => {
+    const { pathname, search } = new URL(request.url());
+    if (pathname.startsWith("/v1/")) asked.add(pathname + search);
+  });
+  await page.goto(`${coordinator.url}/tasks/learn`);
+  await see(page.getByTestId("task")).toBeVisible();
+  const viewer = openViewer({
+    url: coordinator.url,
+    token: coordinator.operatorToken,
+    task: "learn",
+    model: "digits",
+  });
+  await viewer.ready;
+  viewer.close();
+  // Who they are is asked once when a page loads, and the tabs share one stream.
+  const visited = () => [...asked].filter((path) => path !== "/v1/session" && path !== "/v1/events");
+  await expect.poll(() => visited().toSorted()).toEqual([...viewer.asked].toSorted());
+  await page.close();
 });
 
 test("the figures fit a phone, and the page keeps to its Content-Security-Policy", async () => {

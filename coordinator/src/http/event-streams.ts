@@ -159,8 +159,17 @@ class EventStream {
   write(text: string | Uint8Array): void {
     if (this.#raw.destroyed || this.#raw.writableEnded) return;
     // A reader this far behind gets nothing live any more; it comes back with the last id it saw.
-    if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes) this.#raw.destroy();
-    else this.#raw.write(text);
+    if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes)
+      return void this.#raw.destroy();
+    this.#collect();
+    this.#raw.write(text);
+  }
+
+  /** What comes of one change is some events at once: they leave in one write. */
+  #collect(): void {
+    if (this.#raw.writableCorked > 0) return;
+    this.#raw.cork();
+    setImmediate(() => this.#raw.uncork());
   }
 
   end(): void {

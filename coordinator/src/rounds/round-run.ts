@@ -34,8 +34,8 @@ import type { RoundUpdates } from "./round-updates.ts";
 import type { SecureSession } from "./secure/secure-session.ts";
 import { isItsFault } from "./secure/suspicions.ts";
 
-/** How often a round's counts are shown while a phase goes on. */
-const SHOW_MS = 200;
+/** How often a round's counts are shown while a phase goes on: everyone who watches is told each time. */
+const SHOW_MS = 500;
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {

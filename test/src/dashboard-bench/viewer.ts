@@ -1,12 +1,16 @@
 import { type ApiClient, createApiClient, type ServerEvent, subscribeEvents } from "@tributary/api-client";
-import { QueryObserver } from "@tanstack/react-query";
+import { InfiniteQueryObserver, type QueryClient, QueryObserver } from "@tanstack/react-query";
 import {
   applyEvent,
   createQueries,
   createQueryClient,
   type Queries,
 } from "../../../coordinator/dashboard/src/data/queries.ts";
+import { roundPages, versionPages } from "../../../coordinator/dashboard/src/data/use-pages.ts";
 import { createEventLog } from "../../../coordinator/dashboard/src/live/event-log.ts";
+
+/** As the banners of storage and of the release ask. */
+const [STORAGE_EVERY_MS, KEYS_EVERY_MS] = [10_000, 60_000];
 
 /** What a viewer looks at. */
 export interface Watched {
@@ -16,27 +20,40 @@ export interface Watched {
   readonly model: string;
 }
 
-type Options = ReturnType<Queries[keyof Queries]>;
+/** What the page of a running task has open, as the page asks for it; a test holds it against the page in a browser. */
+function visit(client: QueryClient, queries: Queries, { task, model }: Watched): readonly Watching[] {
+  const single = [
+    queries.status(),
+    { ...queries.status(), refetchInterval: STORAGE_EVERY_MS },
+    { ...queries.keys(), refetchInterval: KEYS_EVERY_MS },
+    queries.alerts(),
+    queries.tasks(),
+    queries.models(),
+    queries.versions(model),
+    queries.activity(task),
+    queries.suspicions(task),
+  ].map((options) => new QueryObserver(client, options as never));
+  const pages = [roundPages(queries, task), versionPages(queries, model)].map(
+    (options) => new InfiniteQueryObserver(client, options as never),
+  );
+  return [...single, ...pages];
+}
 
-/** The dashboard's queries that its page of a running task has open, as the page asks for them. */
-export const VISIT: Partial<Record<keyof Queries, (queries: Queries, watched: Watched) => Options>> = {
-  status: (queries) => queries.status(),
-  keys: (queries) => queries.keys(),
-  tasks: (queries) => queries.tasks(),
-  models: (queries) => queries.models(),
-  rounds: (queries, { task }) => queries.rounds(task),
-  suspicions: (queries, { task }) => queries.suspicions(task),
-  activity: (queries, { task }) => queries.activity(task),
-  measurements: (queries, { task }) => queries.measurements(task),
-  health: (queries, { model }) => queries.health(model),
-  card: (queries, { model }) => queries.card(model, 1),
-  rollouts: (queries, { model }) => queries.rollouts(model),
-  versions: (queries, { model }) => queries.versions(model),
-};
+interface Watching {
+  subscribe(
+    listener: (result: {
+      readonly isSuccess: boolean;
+      readonly isError: boolean;
+      readonly error: unknown;
+    }) => void,
+  ): () => void;
+}
 
 export interface Viewer {
   /** Everything was read once, and events come. */
   readonly ready: Promise<void>;
+  /** What was asked for, as `path?query`. */
+  readonly asked: ReadonlySet<string>;
   readonly counts: { events: number; requests: number; unchanged: number; bytes: number };
   close(): void;
 }
@@ -47,10 +64,11 @@ export interface Viewer {
  */
 export function openViewer(watched: Watched): Viewer {
   const counts = { events: 0, requests: 0, unchanged: 0, bytes: 0 };
+  const asked = new Set<string>();
   const { url, token } = watched;
   const log = createEventLog();
   const client = createQueryClient();
-  const api: ApiClient = createApiClient({ baseUrl: url, token, fetch: browserFetch(counts) });
+  const api: ApiClient = createApiClient({ baseUrl: url, token, fetch: browserFetch(counts, asked) });
   const queries = createQueries(api, log);
 
   const live = Promise.withResolvers<void>();
@@ -73,19 +91,19 @@ export function openViewer(watched: Watched): Viewer {
     },
   });
   const stops: (() => void)[] = [];
-  const read = Object.values(VISIT).map((optionsOf) => {
-    const observer = new QueryObserver(client, optionsOf(queries, watched) as never);
+  const read = visit(client, queries, watched).map((observer) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     stops.push(
       observer.subscribe((result) => {
         if (result.isSuccess) resolve();
-        if (result.isError) reject(result.error as Error);
+        if (result.isError) reject(result.error);
       }),
     );
     return promise;
   });
   return {
     ready: Promise.all([live.promise, ...read]).then(() => undefined),
+    asked,
     counts,
     close() {
       for (const stop of stops) stop();
@@ -96,13 +114,15 @@ export function openViewer(watched: Watched): Viewer {
 }
 
 /** As a browser's cache does: what has a tag is kept, and asked for again by it. */
-function browserFetch(counts: Viewer["counts"]): typeof globalThis.fetch {
+function browserFetch(counts: Viewer["counts"], asked: Set<string>): typeof globalThis.fetch {
   const kept = new Map<
     string,
     { readonly tag: string; readonly body: ArrayBuffer; readonly headers: Headers }
   >();
   return async (input, init) => {
     const request = new Request(input, init);
+    const { pathname, search } = new URL(request.url);
+    asked.add(pathname + search);
     const before = kept.get(request.url);
     if (before !== undefined) request.headers.set("if-none-match", before.tag);
     counts.requests += 1;

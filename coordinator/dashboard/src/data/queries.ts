@@ -89,6 +89,8 @@ function withClock(status: StatusView): Status {
 /** What the page reads; events keep it fresh, so nothing is ever read twice without a reason. */
 export interface Queries {
   status(): ReturnType<typeof queryOptions<Status, Error>>;
+  /** How long the versions before took to reach the devices; a version tells of it anew. */
+  push(): ReturnType<typeof queryOptions<StatusView["push"], Error>>;
   /** Who signs the release, and until when. */
   keys(): ReturnType<typeof queryOptions<readonly KeyRoleView[], Error>>;
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
@@ -183,6 +185,12 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["status"],
         queryFn: ({ signal }) =>
           readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
+      }),
+    push: () =>
+      queryOptions<StatusView["push"]>({
+        queryKey: ["push"],
+        queryFn: async ({ signal }) => (await api.status({ signal })).push,
+        staleTime: 0,
       }),
     alerts: () =>
       queryOptions<AlertsAnswer>({
@@ -400,6 +408,14 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
   };
 }
 
+/** A round in which all was well neither makes anyone suspected nor, where nobody is, clears anyone. */
+function saysOfMembers(
+  { secure, refused }: RoundView,
+  suspected: readonly SuspicionView[] | undefined,
+): boolean {
+  return secure !== null || refused > 0 || (suspected?.length ?? 0) > 0;
+}
+
 /** Brings everything that was read up to date with one event. */
 export function applyEvent(client: QueryClient, event: ServerEvent): void {
   update<Status>(client, ["status"], (status) => applyToStatus(status, event));
@@ -415,8 +431,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
       pages: inPages(data.pages, event.data, byNumber),
     }));
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
-    // Only a round that ends says something of its members.
-    if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+    if (event.data.endedAt !== null && saysOfMembers(event.data, client.getQueryData(["suspicions", task])))
+      void client.invalidateQueries({ queryKey: ["suspicions", task] });
     // Nothing where nobody looks at one.
     void client.invalidateQueries({ queryKey: ["buffer", task] });
     if (event.data.endedAt !== null && event.data.purpose !== "train") {
@@ -450,7 +466,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "version") {
     const { model } = event.data;
     // It tells how long the versions before took to reach the devices.
-    void client.invalidateQueries({ queryKey: ["status"] });
+    void client.invalidateQueries({ queryKey: ["push"] });
     void client.invalidateQueries({ queryKey: ["retention", model] });
     update<InfiniteData<readonly VersionView[]>>(client, ["version-pages", model], (data) => ({
       ...data,

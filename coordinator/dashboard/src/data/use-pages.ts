@@ -1,14 +1,27 @@
 import type { RoundView, VersionView } from "@tributary/api-client";
-import { type InfiniteData, useInfiniteQuery, type UseInfiniteQueryResult } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  useInfiniteQuery,
+  type UseInfiniteQueryResult,
+} from "@tanstack/react-query";
 import { useDashboard } from "./dashboard-context.ts";
-import { PAGE_SIZE } from "./queries.ts";
+import { PAGE_SIZE, type Queries } from "./queries.ts";
 
 type Pages<Item> = UseInfiniteQueryResult<readonly Item[], Error>;
 
 /** The rounds of a task, newest first, as far as they were read; `fetchNextPage` reads older ones. */
 export function useRounds(task: string): Pages<RoundView> {
-  const { queries } = useDashboard();
-  return useInfiniteQuery({
+  return useInfiniteQuery(roundPages(useDashboard().queries, task));
+}
+
+/** Likewise the versions of a model. */
+export function useVersions(model: string): Pages<VersionView> {
+  return useInfiniteQuery(versionPages(useDashboard().queries, model));
+}
+
+export function roundPages(queries: Queries, task: string) {
+  return infiniteQueryOptions({
     queryKey: ["round-pages", task],
     queryFn: ({ pageParam, signal }) => queries.readRounds(task, pageParam, signal),
     initialPageParam: undefined as number | undefined,
@@ -17,10 +30,8 @@ export function useRounds(task: string): Pages<RoundView> {
   });
 }
 
-/** Likewise the versions of a model. */
-export function useVersions(model: string): Pages<VersionView> {
-  const { queries } = useDashboard();
-  return useInfiniteQuery({
+export function versionPages(queries: Queries, model: string) {
+  return infiniteQueryOptions({
     queryKey: ["version-pages", model],
     queryFn: ({ pageParam, signal }) => queries.readVersions(model, pageParam, signal),
     initialPageParam: undefined as number | undefined,

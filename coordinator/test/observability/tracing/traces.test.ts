@@ -116,7 +116,9 @@ describe("a round's trace", () => {
     for (const span of spans.filter(({ traceId }) => traceId === round().traceId)) {
       const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
       if (parent === undefined) continue;
-      expect(Number(BigInt(span.startTimeUnixNano) - BigInt(parent.startTimeUnixNano))).toBeGreaterThanOrEqual(0);
+      expect(
+        Number(BigInt(span.startTimeUnixNano) - BigInt(parent.startTimeUnixNano)),
+      ).toBeGreaterThanOrEqual(0);
       expect(Number(BigInt(parent.endTimeUnixNano) - BigInt(span.endTimeUnixNano))).toBeGreaterThanOrEqual(0);
     }
   });

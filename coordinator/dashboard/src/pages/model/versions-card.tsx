@@ -29,7 +29,7 @@ interface Props {
 /** The versions of a model and where each came from: a family tree, the newest at its top. */
 export function VersionsCard({ model, versions, chosen }: Props): ReactNode {
   const { queries } = useDashboard();
-  const push = useQuery(queries.status()).data?.push ?? null;
+  const push = useQuery(queries.push()).data ?? null;
   const { data: withdrawals = [] } = useQuery(queries.withdrawals(model.name));
   return (
     <section className="card" aria-labelledby="versions-title" data-testid="versions">
