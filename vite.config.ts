@@ -108,8 +108,8 @@ export default defineConfig({
           globalSetup: ["test/src/shared-folder.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Two lanes: each file waits for processes and timers most of its time.
-          maxWorkers: 2,
+          // A lane more than two processors: each file waits for processes and timers a third of its time.
+          maxWorkers: 3,
         },
       },
     ],

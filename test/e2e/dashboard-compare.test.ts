@@ -168,6 +168,9 @@ test("a new task is checked as it is typed, estimated, and started", async () =>
   await page.getByTestId("step-protection").click();
   await see(page.getByTestId("field-minimumCohort")).toHaveAttribute("aria-invalid", "true");
   await page.getByTestId("field-minimumCohort").fill("3");
+  // Of a task without an end, as many rounds are played as half a minute holds.
+  await page.getByTestId("step-learning").click();
+  await page.getByTestId("field-rounds").fill("40");
   await see(page.getByTestId("validation")).toHaveText("The coordinator would take it");
   await page.getByTestId("step-estimate").click();
   await page.getByTestId("estimate-start").click();

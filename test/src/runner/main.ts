@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { ensureChromium } from "./chromium.ts";
 import { ensurePrometheus } from "./prometheus.ts";
@@ -14,8 +15,8 @@ type Project = (typeof PROJECTS)[number];
 
 const HELP = `Usage: pnpm test [unit|browser|e2e ...] [options] [-- vitest arguments]
 
-Runs the type check, the linter, the formatter's check and every test: unit tests in Node, browser tests in a real
-Chromium, end-to-end tests against real processes and sockets.
+Runs the type check, the linter, the formatter's check and every test: unit tests in Node, and beside them browser
+tests in a real Chromium and end-to-end tests against real processes and sockets.
 
   unit, browser, e2e   only these projects (default: check, then all)
   --full               the same tests with the larger counts (pnpm test:full)
@@ -30,7 +31,13 @@ interface Outcome extends ProjectSummary {
 
 const NOTHING_RAN: ProjectSummary = { passed: 0, failed: 1, failures: [], slowest: [], skipped: [] };
 
-/** Runs the projects one after the other and returns the exit code. */
+/**
+ * What runs beside what: end-to-end tests wait for processes and timers a third of their time, and tests in a browser compute in its one page;
+ * unit tests use what that leaves.
+ */
+const LANES: readonly (readonly Project[])[] = [["unit"], ["browser", "e2e"]];
+
+/** Runs the projects, in lanes beside each other, and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   let parsed;
   try {
@@ -71,17 +78,23 @@ export async function main(args: readonly string[]): Promise<number> {
   const chromium = needsBrowser ? ensureChromium({ allowApt }) : undefined;
   if (projects.includes("e2e")) ensurePrometheus({ allowApt });
   if (chromium !== undefined) environment.CHROME_PATH = chromium;
-  for (const project of projects) {
-    if (interrupted) break;
-    if (project === "browser" && chromium === undefined) {
-      console.error(
-        "browser: no Chromium. Install one (Debian: `apt-get install chromium`) or set CHROME_PATH, then run again.",
-      );
-      outcomes.push({ name: project, seconds: 0, ok: false, ...NOTHING_RAN });
-      continue;
-    }
-    outcomes.push(await runProject(project, patterns, environment));
-  }
+  const runs = new Map<Project, Outcome>();
+  const lanes = LANES.map((lane) => lane.filter((project) => projects.includes(project)));
+  const isShared = lanes.filter((lane) => lane.length > 0).length > 1;
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (const project of lane) {
+        if (interrupted) return;
+        if (project === "browser" && chromium === undefined) {
+          console.error(
+            "browser: no Chromium. Install one (Debian: `apt-get install chromium`) or set CHROME_PATH, then run again.",
+          );
+          runs.set(project, { name: project, seconds: 0, ok: false, ...NOTHING_RAN });
+        } else runs.set(project, await runProject(project, patterns, environment, isShared));
+      }
+    }),
+  );
+  outcomes.push(...PROJECTS.flatMap((project) => runs.get(project) ?? []));
   if (interrupted) return 130;
   if (patterns.length > 0 && outcomes.every(({ passed, failed }) => passed + failed === 0)) {
     console.error(`\nno test matches ${patterns.join(" ")}; projects are ${PROJECTS.join(", ")}`);
@@ -113,6 +126,7 @@ async function runProject(
   project: Project,
   patterns: readonly string[],
   environment: NodeJS.ProcessEnv,
+  isShared: boolean,
 ): Promise<Outcome> {
   const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "tributary-test-"));
@@ -127,6 +141,7 @@ async function runProject(
         ...environment,
         TRIBUTARY_TEST_SUMMARY: summaryPath,
       },
+      isShared ? project : undefined,
     );
     const summary = readSummary(summaryPath);
     const unexplained = summary.skipped.filter((test) => test.reason === undefined);
@@ -192,9 +207,19 @@ function report(outcomes: readonly Outcome[], seconds: number): number {
 /** Whoever stops the run stops all of it, not only the step it is at. */
 let interrupted = false;
 
-function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+/** @param title - before each line of what it prints, where others print beside it */
+function run(
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  title?: string,
+): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment });
+    const output = title === undefined ? "inherit" : "pipe";
+    const child = spawn(command, args, { stdio: ["ignore", output, output], env: environment });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream !== null) createInterface(stream).on("line", (line) => console.log(`${title} | ${line}`));
+    }
     const forward = (signal: NodeJS.Signals): void => {
       interrupted = true;
       child.kill(signal);
