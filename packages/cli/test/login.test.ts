@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { loginAt, loginFile } from "../src/access/logins.ts";
 import { EXIT_CODES } from "../src/exit-codes.ts";
 import { runMain } from "./run-main.ts";
-import { tributaryWithInput } from "./tributary-process.ts";
+import { hasTerminal, onTerminal, tributaryOnTerminal, tributaryWithInput } from "./tributary-process.ts";
 
 const PASSWORD = "correct horse battery";
 let folder: string;
@@ -124,4 +124,36 @@ test("a wrong password, one that would travel in the open, and nobody to ask", a
   const plain = await runMain("login", "http://fl.example.org", "--account", "ada", "--password-stdin");
   expect([plain.code, plain.stderr]).toEqual([EXIT_CODES.misuse, expect.stringContaining("--insecure")]);
   expect((await runMain("login", "fl.example.org")).code).toBe(EXIT_CODES.misuse);
+});
+
+test("a password that is typed on a terminal is not shown on it", async (context) => {
+  context.skip(!hasTerminal(), "nothing gives a command a terminal here: `script` of util-linux does");
+  // A terminal shows what is typed, unless it is told not to.
+  expect(await onTerminal([["Name", "lovelace"]], "sh", "-c", "echo Name; read name")).toContain("lovelace");
+  const shown = await tributaryOnTerminal(
+    [["Password of ada", PASSWORD]],
+    "login",
+    coordinator.url,
+    "--account",
+    "ada",
+  );
+  expect(shown).toContain("signed in to");
+  expect(shown).not.toContain(PASSWORD);
+  await runMain("logout", coordinator.url);
+  vi.stubEnv("TRIBUTARY_TOKEN", coordinator.operatorToken);
+  const added = await tributaryOnTerminal(
+    [
+      ["Password", PASSWORD],
+      ["The same again", `${PASSWORD}!`],
+    ],
+    "operator",
+    "add",
+    "grace",
+    "--role",
+    "viewer",
+    "--url",
+    coordinator.url,
+  );
+  expect(added).toContain("the two passwords differ; nothing was changed");
+  expect(added).not.toContain(PASSWORD);
 });
