@@ -9,7 +9,7 @@ export type {
   LogLevel,
   TlsConfig,
 } from "./config.ts";
-export { DEFAULT_LIMITS, LOG_FORMATS, LOG_LEVELS } from "./config.ts";
+export { DEFAULT_LIMITS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
 export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";
@@ -25,9 +25,7 @@ export { sendError } from "./http/errors.ts";
 export { registerProblemPages } from "./http/problem-pages.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
 export { DEFAULT_RATES, type RateLimits } from "./rates.ts";
-export { addOidcOptions, oidcOf, type OidcOptions } from "./access/oidc/oidc-options.ts";
-export { addNotifyOptions, notifyOf, type NotifyOptions } from "./notify/notify-options.ts";
-export { tlsOf } from "./tls/tls-options.ts";
+export { addProcessOptions, processConfig, type ProcessOptions } from "./process-options.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
 export { createMlflowClient, type MlflowConfig, mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 export { type MlflowRuns, mlflowRuns } from "./runs/mlflow-runs.ts";

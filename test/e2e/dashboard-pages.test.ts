@@ -469,7 +469,7 @@ function fileName(address: string): string {
   return address === "/" ? "overview" : address.slice(1).replaceAll("/", "-");
 }
 
-/** The buttons of a page, of all its parts. */
+/** The buttons of a page, of all its parts; in the full run each part is held to what axe knows, for every role. */
 async function buttonsAt(page: Page, address: string): Promise<Button[]> {
   const found: Button[] = [];
   const tabs = page.locator("main").getByRole("tab");
@@ -477,6 +477,7 @@ async function buttonsAt(page: Page, address: string): Promise<Button[]> {
   for (let at = 0; at < Math.max(count, 1); at += 1) {
     if (count > 0) await tabs.nth(at).click();
     await see(page.locator("main [aria-busy=true]")).toHaveCount(0);
+    if (FULL) complaints.push(...(await wrongs(page)));
     const here = await page.locator("main [data-requires]").evaluateAll((elements) =>
       elements.map((element) => {
         const { testid = "", requires = "", of } = (element as HTMLElement).dataset;

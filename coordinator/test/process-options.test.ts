@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { originsByPopulation } from "../src/commands/serve.ts";
+import { originsByPopulation } from "../src/process-options.ts";
 
 test("origins belong to the population they name, else to --population", () => {
   const allowOrigin = ["https://app.example", "clinics=https://a.example:8443", "clinics=*", "http://x/?a=b"];
