@@ -14,7 +14,7 @@ import type { ExamplePolicy } from "./examples/example-policy.ts";
 import { personalName } from "./personal/personal-name.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import type { RunCounter } from "./telemetry/recorder.ts";
-import type { ModelSlot } from "./updater/model-slot.ts";
+import type { ModelSlot } from "./updater/slot-types.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";

@@ -5,7 +5,7 @@ import type { ModelManifest } from "@tributary/protocol";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import { withTensors } from "../images/with-tensors.ts";
 import type { Inference } from "../runtime.ts";
-import type { ModelSlot } from "../updater/model-slot.ts";
+import type { ModelSlot } from "../updater/slot-types.ts";
 import { chainLinks } from "./chain-links.ts";
 import { readAnswer } from "./read-answer.ts";
 

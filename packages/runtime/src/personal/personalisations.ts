@@ -10,7 +10,7 @@ import { createCourtesy, type Courtesy } from "../participation/courtesy.ts";
 import { createMicroBatches } from "../participation/micro-batches.ts";
 import type { DeviceStore, StoredExample } from "../store/device-store.ts";
 import type { BlobFetcher } from "../updater/blob-fetcher.ts";
-import type { ModelSlot } from "../updater/model-slot.ts";
+import type { ModelSlot } from "../updater/slot-types.ts";
 import type { Releases } from "../updater/releases.ts";
 import { readWeights } from "../updater/bind-version.ts";
 import { versionFiles } from "../updater/version-files.ts";

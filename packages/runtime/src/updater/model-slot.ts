@@ -6,34 +6,29 @@ import {
   toFailure,
   TributaryError,
   type Digest,
-  type Env,
-  type ModelName,
 } from "@tributary/core";
-import type { Feeds, Session } from "@tributary/engine";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
-import type { DevicePorts, RunFeeds } from "../device.ts";
-import type { EngineProvider, SessionLease } from "../engine-provider.ts";
+import type { RefusedVersion, VersionDownload } from "../diagnosis.ts";
+import type { SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
-import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
+import { checkedBatching } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { RefusedVersion, VariantName, VersionDownload } from "../diagnosis.ts";
-import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
-import type { DeviceStore, InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
-import { isOffline } from "../transport/retry.ts";
-import type { BlobFetcher } from "./blob-fetcher.ts";
-import type { BlobHolds } from "./blob-holds.ts";
-import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
+import type { ModelState } from "../runtime.ts";
+import type { InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
+import { isOffline } from "../transport/retry.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
-import { asForm, type FormLease } from "./form-lease.ts";
-import type { ModelRelease, Releases } from "./releases.ts";
+import type { FormLease } from "./form-lease.ts";
+import type { ModelRelease } from "./releases.ts";
 import { trialSetting, withdrawnSetting } from "./rollout-settings.ts";
-import type { SlotFacts } from "./slot-diagnosis.ts";
+import type { ModelSlot, ModelSlotOptions } from "./slot-types.ts";
 import type { Standing } from "./standing.ts";
-import type { Trial, TrialRecord } from "./trial.ts";
+import type { Trial } from "./trial.ts";
+import { formChoices, newVersions } from "./update-parts.ts";
 import { fetchVersion, type VersionFetch } from "./version-download.ts";
-import { basePaths, hasForms, isInstalled, loadedBytes, variantOf, versionFiles } from "./version-files.ts";
+import { basePaths, hasForms, isInstalled, loadedBytes } from "./version-files.ts";
+import { createVersionOpener, type Opened } from "./version-opener.ts";
 
 /** Only who explains answers loads what does it. */
 const explanations = lazyPart("explanations", async () => ({
@@ -41,112 +36,12 @@ const explanations = lazyPart("explanations", async () => ({
   ...(await import("./gradient-session.ts")),
 }));
 
-/** It comes beside the files that it puts together. */
-const binding = lazyPart("binding of weights", () => import("./bind-version.ts"));
-
-/** Only who has several forms to choose from loads what measures them. */
-const formChoices = lazyPart("choice of forms", () => import("./faster-form.ts"));
-
-/** Only a version that is new here loads what it has to pass. */
-const newVersions = lazyPart("self-check", () => import("./new-version.ts"));
-
-export interface ModelSlotOptions {
-  readonly model: string;
-  readonly channel: string;
-  readonly variant: ModelVariant;
-  readonly releases: Releases;
-  readonly blobs: BlobFetcher;
-  readonly engines: EngineProvider;
-  readonly store: Pick<DeviceStore, "models" | "settings">;
-  readonly env: Env;
-  /** Decodes and scales images, where the platform can. */
-  readonly images?: DevicePorts["images"];
-  readonly onProgress: (progress: Omit<ModelProgress, "part">) => void;
-  /** After a swap. */
-  readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
-  /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
-  readonly onMoved: (state: ModelState) => void;
-  /** Which blobs it needs, whenever these are others. */
-  readonly onNeeds?: ((digests: readonly Digest[]) => void) | undefined;
-  /** A version that was verified did not take the place of the one that runs. */
-  readonly onRefused?: ((refused: RefusedVersion) => void) | undefined;
-  /** A newer version was verified and downloaded, and waits to be applied. */
-  readonly onAvailable: (version: number, previousVersion: number) => void;
-  /** The process before this one, or the worker, ended while a version was opened or ran for the first time. */
-  readonly onDied?: ((died: Pick<TrialRecord, "version" | "engine">) => void) | undefined;
-  /** Files that were kept are of no more use. */
-  readonly onLessNeeded?: (() => void) | undefined;
-  /** Where others share the store. */
-  readonly holds?: BlobHolds | undefined;
-}
-
-/** A model that is open on this device: one version runs, the next is prepared beside it and swapped in. */
-export interface ModelSlot {
-  readonly name: ModelName;
-  readonly channel: string;
-  readonly variant: ModelVariant;
-  /** Whether new versions are swapped in by themselves. */
-  update: "auto" | "manual";
-  /** How its calls share runs. */
-  batching: Required<BatchingOptions>;
-  /** False until its first version was opened. */
-  readonly isRunning: boolean;
-  readonly state: ModelState;
-  readonly installed: InstalledModel;
-  /** The version that runs. @throws `runtime/closed` */
-  readonly current: { readonly manifest: ModelManifest; readonly installed: InstalledModel };
-  /**
-   * Has other weights answer as long as this version runs, where it still is the one that they are for; undefined: the version's own.
-   * Runs under way complete.
-   */
-  setPersonal(form: PersonalForm | undefined): Promise<void>;
-  /** Starts the version installed earlier; false where there is none, it is damaged, or is not to run any more. */
-  startInstalled(signal?: AbortSignal): Promise<boolean>;
-  /** Why what is installed does not run: it was withdrawn, or ended processes. */
-  readonly barred: TributaryError | undefined;
-  /** Follows the verified metadata to its newest version. Calls run one after the other. */
-  follow(signal?: AbortSignal): Promise<void>;
-  /** Swaps in the version that waits. */
-  apply(): Promise<ModelState>;
-  /** @param personal whether weights of the device's own answer, where there are some */
-  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<SlotAnswer>;
-  /** What runs now, for as long as `work` takes: it is swapped after that. */
-  use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** @throws `runtime/not-explainable` */
-  explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
-  facts(): SlotFacts;
-  /** Blobs that belong to what runs, waits or is being prepared. */
-  needed(): readonly Digest[];
-  /** Idempotent. Runs under way complete. */
-  close(): Promise<void>;
-}
-
-/** An answer, and what the graph was fed: images have become tensors. */
-export interface SlotAnswer {
-  readonly inference: Inference;
-  readonly feeds: Feeds;
-}
-
 /** A version that is here and does not run yet. */
 interface Downloaded {
   readonly release: ModelRelease;
   readonly files: readonly InstalledFile[];
   /** Where more of it comes from. */
   readonly from: VersionFetch;
-}
-
-/** A version that is ready to run, and its files: with those of forms that came while it was opened. */
-interface Opened {
-  readonly lease: FormLease;
-  readonly files: readonly InstalledFile[];
-}
-
-/** A version with weights of the device's own. */
-export interface PersonalForm {
-  readonly version: number;
-  /** Names what is loaded: equal keys mean equal bytes. */
-  readonly key: string;
-  readonly model: () => Promise<Uint8Array>;
 }
 
 interface Running {
@@ -272,105 +167,17 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return { release, files: await from.fetch(paths, signal), from };
   };
 
-  const onMoved = (): void => {
-    if (running !== undefined) options.onMoved(stateOf(running));
-  };
-
-  const openBase = async (
-    manifest: ModelManifest,
-    files: readonly InstalledFile[],
-    signal: AbortSignal | undefined,
-  ): Promise<SessionLease> => {
-    const { graph: graphFile, weights: weightsFile } = versionFiles(manifest, files);
-    const key = `${graphFile.digest}+${weightsFile.digest}`;
-    const setting = engineSetting(files);
-    return await engines.openInference({
-      key,
-      format: manifest.format ?? "onnx",
-      model: async () => {
-        // What the browser took away, or damaged, is downloaded again.
-        const [{ bindVersion }, graph, weights] = await Promise.all([
-          binding.load(),
-          blobs.fetch({ ...graphFile, signal }),
-          blobs.fetch({ ...weightsFile, signal }),
-        ]);
-        return await bindVersion(manifest, files, graph, weights);
-      },
-      async sample() {
-        // Only a device that has engines to choose from loads it.
-        const { sampleFeeds } = await import("@tributary/engine/sample-feeds");
-        return sampleFeeds(manifest.inputs, key);
-      },
-      remembered: await store.settings.read(setting).catch(() => undefined),
-      remember: (choice) =>
-        store.settings.write(setting, choice).catch((error: unknown) => {
-          env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
-        }),
-      onMoved,
-      ...(signal === undefined ? {} : { signal }),
-    });
-  };
-
-  const open = async (
-    manifest: ModelManifest,
-    files: readonly InstalledFile[],
-    signal: AbortSignal | undefined,
-    from?: VersionFetch,
-    isNew = from !== undefined,
-  ): Promise<Opened> => {
-    const base = await openBase(manifest, files, signal);
-    const baseName = variantOf(manifest, files);
-    try {
-      if (isNew && manifest.selfCheck !== undefined) {
-        const { selfCheck } = await newVersions.load();
-        await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
-      }
-      if (!hasForms(manifest, variant)) return { lease: asForm(base, baseName, []), files };
-      return await openFastest(base, baseName, manifest, files, signal, from);
-    } catch (error) {
-      await base.release({ keep: false });
-      throw error;
-    }
-  };
-
-  const openFastest = async (
-    base: SessionLease,
-    baseName: VariantName,
-    manifest: ModelManifest,
-    files: readonly InstalledFile[],
-    signal: AbortSignal | undefined,
-    from: VersionFetch | undefined,
-  ): Promise<Opened> => {
-    const { fasterForm } = await formChoices.load();
-    const setting = formSetting(files);
-    const all = [...files];
-    const lease = await fasterForm({
-      manifest,
-      base,
-      baseName,
-      engines,
-      seed: setting,
-      clock: env.clock,
-      async fileOf(path) {
-        const here = all.find(({ target }) => target === path);
-        if (here !== undefined) return here;
-        if (from === undefined)
-          throw failure("store/not-found", `model ${name}: ${path} is not on this device`);
-        const [file] = await from.fetch([path], signal);
-        all.push(file!);
-        return file!;
-      },
-      read: (file) => blobs.fetch({ ...file, signal }),
-      onMoved,
-      remembered: await store.settings.read(setting).catch(() => undefined),
-      remember: (choice) =>
-        store.settings.write(setting, choice).catch((error: unknown) => {
-          env.log.warn("a choice of form could not be kept", { model: name, error: toFailure(error) });
-        }),
-      signal,
-    });
-    return { lease, files: all };
-  };
+  const open = createVersionOpener({
+    model: name,
+    variant,
+    blobs,
+    engines,
+    store,
+    env,
+    onMoved() {
+      if (running !== undefined) options.onMoved(stateOf(running));
+    },
+  });
 
   const queueOf = (
     { session }: SessionLease,
@@ -446,7 +253,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     try {
       return await next();
     } catch (error) {
-      const { lease } = await open(replaced.manifest, replaced.installed.files, undefined);
+      const { lease } = await open({ manifest: replaced.manifest, files: replaced.installed.files });
       running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest, replaced.trial) };
       throw error;
     }
@@ -517,7 +324,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const outer = between;
     between = gap?.promise ?? outer;
     const opening = (): Promise<Opened> => {
-      const work = () => open(manifest, found.files, isRoomy ? signal : undefined, from, isNew);
+      const version = { manifest, files: found.files, signal: isRoomy ? signal : undefined, from, isNew };
+      const work = () => open(version);
       return trial === undefined ? work() : trial.opening(work);
     };
     try {
@@ -720,7 +528,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
-          const opening = () => open(manifest, installed.files, signal);
+          const opening = () => open({ manifest, files: installed.files, signal });
           const { lease } = await (trial === undefined ? opening() : trial.opening(opening));
           await swap({ lease, manifest, installed, trial }, installed.previous);
           if (installed.version !== recorded.version) await record();

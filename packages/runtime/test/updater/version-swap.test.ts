@@ -8,7 +8,8 @@ import { createNodeEngines } from "../../src/node/node-engines.ts";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
 import { transportsTo } from "../fixtures/transports.ts";
 import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
-import { createModelSlot, type ModelSlot } from "../../src/updater/model-slot.ts";
+import { createModelSlot } from "../../src/updater/model-slot.ts";
+import type { ModelSlot } from "../../src/updater/slot-types.ts";
 import { createReleases, type Releases } from "../../src/updater/releases.ts";
 import { startSite, type Site } from "../fixtures/site.ts";
 
