@@ -63,7 +63,8 @@ afterAll(async () => {
 
 const task = asTaskName("scripted");
 const problem = async () => (await round.api.status()).storageProblem;
-const versions = async () => (await round.api.versions(asModelName(task))).map(({ version }) => version);
+const versions = async () =>
+  (await round.api.versions(asModelName(task))).versions.map(({ version }) => version);
 
 /** All devices report to the round that they were offered. */
 async function report(roundId: RoundId): Promise<void> {

@@ -159,7 +159,7 @@ test("kill -9 of the coordinator in a step of a secure cohort: the cohort is aba
   });
   for (const [at, step] of STEPS.entries()) {
     await reached.promise;
-    const [round] = await api.rounds("digits", { limit: 1 });
+    const [round] = (await api.rounds("digits", { limit: 1 })).rounds;
     const { id, baseVersion } = round!;
     await vi.waitFor(() => expect(uploaded.get(id) ?? 0, step).toBe(masksOutAt[step]), { timeout: 15_000 });
     await coordinator.kill();

@@ -79,8 +79,10 @@ describe("a coordinator with three tasks", () => {
     folder.remove();
   });
 
+  const versionsOf = async (name: string) => (await api().versions(name)).versions;
+
   const newest = async (name: TaskName): Promise<number> =>
-    Math.max(...(await api().versions(name)).map(({ version }) => version));
+    Math.max(...(await versionsOf(name)).map(({ version }) => version));
 
   /** Resolves when each of these tasks has made a version: the devices came back by themselves. */
   async function commits(tasks: readonly TaskName[]): Promise<void> {
@@ -106,21 +108,21 @@ describe("a coordinator with three tasks", () => {
       let resumed = 0;
       for (let kill = 0; kill < KILLS; kill++) {
         await commits([TASKS[kill % 3]!]);
-        const before = await Promise.all(TASKS.map((name) => api().versions(name)));
+        const before = await Promise.all(TASKS.map(versionsOf));
         await moment(random.next() * 1_200);
         const rounds = await Promise.all(
-          TASKS.map(async (name) => (await api().rounds(name, { limit: 1 }))[0]!),
+          TASKS.map(async (name) => (await api().rounds(name, { limit: 1 })).rounds[0]!),
         );
         for (const { phase } of rounds) phases.set(phase, (phases.get(phase) ?? 0) + 1);
         await coordinator.kill();
         expectStatesOfCurrentVersions(join(coordinator.dataDir, "tributary.db"));
         await start();
         for (const [i, name] of TASKS.entries()) {
-          expectContinued(before[i]!, await api().versions(name), seen);
+          expectContinued(before[i]!, await versionsOf(name), seen);
           const { id, phase, endedAt } = rounds[i]!;
           const round = await api().round(id);
           if (phase !== "committed" && endedAt === null && round.reason !== "round/interrupted") resumed += 1;
-          const current = (await api().versions(name)).reduce((a, b) => (a.version > b.version ? a : b));
+          const current = (await versionsOf(name)).reduce((a, b) => (a.version > b.version ? a : b));
           const blob = await fetch(`${coordinator.url}/v1/blobs/${current.weightsDigest}`);
           expect((await blob.arrayBuffer()).byteLength).toBe(current.sizeBytes);
         }
@@ -138,13 +140,12 @@ describe("a coordinator with three tasks", () => {
   );
 
   test(`goes on after it stood still for ${PAUSE_MS / 1000} s (SIGSTOP)`, { timeout: 600_000 }, async () => {
-    const before = await Promise.all(TASKS.map((name) => api().versions(name)));
+    const before = await Promise.all(TASKS.map(versionsOf));
     process.kill(coordinator.pid, "SIGSTOP");
     await moment(PAUSE_MS);
     process.kill(coordinator.pid, "SIGCONT");
     await commits(TASKS);
-    for (const [i, name] of TASKS.entries())
-      expectContinued(before[i]!, await api().versions(name), new Map());
+    for (const [i, name] of TASKS.entries()) expectContinued(before[i]!, await versionsOf(name), new Map());
   });
 });
 

@@ -137,7 +137,7 @@ describe("one bad update of three", () => {
       expect(await round.committed()).toMatchObject({ reported: 2, refused: 1, version: 2 });
       // The sender is noted, where operators can read it.
       const { deviceId } = round.devices[0]!.identity;
-      expect(await round.api.refusals(round.roundId)).toEqual([
+      expect((await round.api.refusals(round.roundId)).refusals).toEqual([
         expect.objectContaining({ device: deviceId, code }),
       ]);
       const { values } = await round.weights(2);

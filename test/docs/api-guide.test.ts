@@ -72,6 +72,7 @@ test.skipIf(!hasShell)("its commands do what it says, one after the other", asyn
   const sections = blocks.filter(({ language }) => language === "sh");
   expect(sections.map(({ heading }) => heading)).toEqual([
     "The HTTP API",
+    "Lists",
     "Read it once, change what was read",
     "Send it again without doing it again",
     "Follow what changes",
@@ -81,8 +82,12 @@ test.skipIf(!hasShell)("its commands do what it says, one after the other", asyn
   // It does not end by itself: `curl` says so with 28.
   script = replaced(script, "curl -sN ", "curl -sN --max-time 3 ");
   const printed = await run("bash", ["-c", `set -e\n${script.trimEnd()} || [ $? = 28 ]`], folder.path);
-  const [models, notes, task, events] = printed.split(`${BETWEEN}\n`);
+  const [models, records, notes, task, events] = printed.split(`${BETWEEN}\n`);
   expect(JSON.parse(models!)).toMatchObject({ models: [{ name: "digits" }] });
+  // Those that there were then, newest first.
+  const lines = records!.trim().split("\n");
+  const logged = await api.auditRecords({ start: 0, limit: lines.length });
+  expect(lines.toReversed()).toEqual(logged.map(({ index, action }) => `${index} ${action}`));
   expect(JSON.parse(notes!)).toMatchObject({ notes: { intendedUse: "Digits of one hand" } });
   expect((await api.cardNotes("digits")).notes?.intendedUse).toBe("Digits of one hand");
   // Twice the same answer, once the task.
@@ -94,13 +99,16 @@ test.skipIf(!hasShell)("its commands do what it says, one after the other", asyn
   expect(events).toContain('"digits-training"');
 });
 
-test("its program compiles as it stands, and prints the models", async () => {
-  const [example] = blocks.filter(({ language }) => language === "ts");
-  const program = replaced(example!.text, WRITTEN_URL, coordinator.url);
+test("its programs compile as they stand, and print the models and a model's versions", async () => {
   const token = `const token = ${JSON.stringify(coordinator.operatorToken)};\n`;
-  writeFileSync(join(scratch, "models.ts"), `${token}${program}`);
-  expect(await typeCheck(scratch, ["models.ts"])).toBe("");
-  expect(await run(process.execPath, [join(scratch, "models.ts")], folder.path)).toBe("digits 1\n");
+  const programs = blocks.filter(({ language }) => language === "ts");
+  const files = programs.map((_, i) => `program-${i}.ts`);
+  for (const [i, { text }] of programs.entries())
+    writeFileSync(join(scratch, files[i]!), `${token}${replaced(text, WRITTEN_URL, coordinator.url)}`);
+  expect(await typeCheck(scratch, files)).toBe("");
+  const printed = [];
+  for (const file of files) printed.push(await run(process.execPath, [join(scratch, file)], folder.path));
+  expect(printed).toEqual(["digits 1\n", "1 null\n"]);
 });
 
 test("the error that it shows is the one that is answered", async () => {

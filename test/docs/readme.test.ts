@@ -264,7 +264,7 @@ await runtime.close();
     expect(probabilities).toHaveLength(10);
     expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     expect(outcome).toMatchObject({ result: "committed", version: 2 });
-    expect(await api.rounds("digits")).toMatchObject([
+    expect((await api.rounds("digits")).rounds).toMatchObject([
       { phase: "committed", version: 2, cohort: 1, reported: 1, numExamples: 1 },
     ]);
   });

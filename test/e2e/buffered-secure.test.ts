@@ -63,7 +63,7 @@ test("six Node devices train all the time: masked cohorts on one version each fi
     expect(together.reduce((sum, { updates }) => sum + updates, 0)).toBeGreaterThanOrEqual(6);
     for (const { staleness, baseVersion } of together) expect(baseVersion + staleness).toBe(version - 1);
   }
-  const rounds = await api.rounds("digits");
+  const { rounds } = await api.rounds("digits");
   for (const { roundId } of made) {
     expect(rounds.find(({ id }) => id === roundId)).toMatchObject({
       phase: "committed",

@@ -100,7 +100,7 @@ test("a coordinator that takes a certificate out of the log is refused by every 
   const devices: Device[] = [];
   for (let i = 0; i < DEVICES; i++) devices.push(await startDevice(coordinator, i));
   await vi.waitFor(
-    async () => expect((await api.rounds("digits"))[0]).toMatchObject({ phase: "committed" }),
+    async () => expect((await api.rounds("digits")).rounds[0]).toMatchObject({ phase: "committed" }),
     {
       timeout: 30_000,
     },

@@ -507,7 +507,7 @@ async function press(
 
 /** A model has one rollout of a channel at a time. */
 async function endRollouts(): Promise<void> {
-  for (const { rollout, state } of await room.api.rollouts("digits"))
+  for (const { rollout, state } of (await room.api.rollouts("digits")).rollouts)
     if (state === "running" || state === "paused")
       await room.api.changeRollout("digits", rollout, { action: "abort" });
 }

@@ -61,7 +61,7 @@ test("devices train and run the next versions by deltas, bit for bit what was si
   await running(4);
 
   // Rounds began with exact weights: of the first version they came whole, then as the step from those of the round before.
-  const versions = await api.versions("digits");
+  const { versions } = await api.versions("digits");
   const whole = (version: number): Download[] => {
     const { weightsDigest } = versions.find((each) => each.version === version)!;
     return downloads.seen.filter(({ digest }) => digest === weightsDigest);
@@ -72,7 +72,7 @@ test("devices train and run the next versions by deltas, bit for bit what was si
   const steps = deltas.filter(({ bytes }) => bytes > 0.05 * whole(1)[0]!.bytes);
   expect(steps.length).toBeGreaterThanOrEqual(2 * DEVICES);
   for (const { bytes } of deltas) expect(bytes).toBeLessThan(0.2 * whole(1)[0]!.bytes);
-  const rounds = (await api.rounds("digits")).toReversed();
+  const rounds = (await api.rounds("digits")).rounds.toReversed();
   expect(rounds[1]!.bytesDown).toBeLessThan(0.5 * rounds[0]!.bytesDown);
 
   for (const [i, runtime] of runtimes.entries()) {

@@ -135,7 +135,7 @@ describe("the digits pad", () => {
     await page.getByTestId("log").filter({ hasText: trial }).waitFor();
     await page.getByTestId("log").filter({ hasText: "Sent the difference under masks" }).waitFor();
     expect(await page.evaluate(() => "notReloaded" in globalThis)).toBe(true);
-    const [round] = await api.rounds(TASK, { limit: 10 }).then((rounds) => rounds.slice(-1));
+    const round = (await api.rounds(TASK, { limit: 10 })).rounds.at(-1);
     expect(round).toMatchObject({ cohort: NODE_DEVICES + 1, reported: NODE_DEVICES + 1, dropouts: 0 });
 
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);

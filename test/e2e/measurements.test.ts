@@ -102,7 +102,7 @@ async function learn(name: string, shift: number, agents: AsyncDisposableStack) 
   const members = await fleet(name, shift, agents);
   const version = await vi.waitFor(
     async () => {
-      const [newest] = await api().versions(name);
+      const [newest] = (await api().versions(name)).versions;
       expect(newest?.gate).toBeTruthy();
       return newest!;
     },
@@ -162,7 +162,7 @@ test("a version that held-out devices find better is released; what runs there s
   }
   const [measured] = await vi.waitFor(
     async () => {
-      const list = await api().measurements("how-it-runs");
+      const list = (await api().measurements("how-it-runs")).measurements;
       expect(list).toHaveLength(1);
       return list;
     },

@@ -81,7 +81,7 @@ test("devices whose app vouches for them sum a round under masks, and the log th
   }
   const round = await vi.waitFor(
     async () => {
-      const last: RoundView | undefined = (await api.rounds("digits"))[0];
+      const last: RoundView | undefined = (await api.rounds("digits")).rounds[0];
       expect(last?.endedAt, JSON.stringify(events)).toBeTypeOf("string");
       return last!;
     },

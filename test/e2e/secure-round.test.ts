@@ -126,7 +126,7 @@ async function startDevices(
 async function endedRound(): Promise<RoundView> {
   return vi.waitFor(
     async () => {
-      const round = (await api.rounds("digits"))[0];
+      const round = (await api.rounds("digits")).rounds[0];
       expect(round?.endedAt).toBeTypeOf("string");
       return round!;
     },
@@ -135,7 +135,7 @@ async function endedRound(): Promise<RoundView> {
 }
 
 async function weightsOf(version: number): Promise<Float32Array> {
-  const found = (await api.versions("digits")).find((each) => each.version === version)!;
+  const found = (await api.versions("digits")).versions.find((each) => each.version === version)!;
   const bytes = await (await fetch(`${coordinator!.url}/v1/blobs/${found.weightsDigest}`)).arrayBuffer();
   return parametersFromSafetensors(splitWeights(MODEL).parameters.schema, new Uint8Array(bytes)).values;
 }

@@ -156,7 +156,7 @@ async function learn(
     for await (const event of participation.events()) watch(event);
   })();
   await done.promise;
-  return (await api.versions(name)).toReversed();
+  return (await api.versions(name)).versions.toReversed();
 }
 
 test("a text classifier of two inputs and two outputs is published, learned in rounds, and runs by names", async () => {

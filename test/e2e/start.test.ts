@@ -104,7 +104,7 @@ describe("tributary start", () => {
     expect(new URL(redirect.headers.get("location")!).href).toBe(`http://127.0.0.1:${demoPort}/`);
 
     await tributary.line(/^serving: /);
-    const rounds = await createApiClient({ baseUrl: `http://127.0.0.1:${port}` }).rounds(TASK);
+    const { rounds } = await createApiClient({ baseUrl: `http://127.0.0.1:${port}` }).rounds(TASK);
     expect(rounds.map(({ version }) => version)).toEqual([3, 2]);
     expect(rowsOf(tributary.lines)).toEqual(rounds.toReversed().map(rowOf));
     // Four devices are summed under masks, and every row says that this is not private.

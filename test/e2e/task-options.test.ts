@@ -124,7 +124,7 @@ async function learn(
     await agent.ready;
   }
   await done.promise;
-  return { versions: (await api.versions(name)).toReversed(), events };
+  return { versions: (await api.versions(name)).versions.toReversed(), events };
 }
 
 test("a regression model is trained on numbers in rounds, and measured as one", async () => {

@@ -143,7 +143,7 @@ test("a model.json is published, learned in secure rounds by devices with Tensor
   });
   await Promise.all(rounds);
   expect([...trainedOn].toSorted()).toEqual(["tfjs-cpu", "tfjs-wasm"]);
-  const [newest] = await api.versions("bars");
+  const [newest] = (await api.versions("bars")).versions;
   expect(newest).toMatchObject({ version: ROUNDS + 1, cohort: DEVICES });
   expect(newest!.accuracy!).toBeGreaterThan(0.7);
 

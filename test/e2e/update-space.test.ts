@@ -90,7 +90,7 @@ async function learn(
   }
   return vi.waitFor(
     async () => {
-      const rounds = await api.rounds("learned");
+      const { rounds } = await api.rounds("learned");
       expect(rounds.filter(({ endedAt }) => endedAt !== null)).toHaveLength(task.rounds);
       return rounds.toReversed();
     },
@@ -99,7 +99,7 @@ async function learn(
 }
 
 async function weightsOf(model: Uint8Array, version: number): Promise<ParameterSet> {
-  const found = (await api.versions("learned")).find((each) => each.version === version)!;
+  const found = (await api.versions("learned")).versions.find((each) => each.version === version)!;
   return parametersFromSafetensors(splitWeights(model).parameters.schema, await blob(found.weightsDigest));
 }
 
@@ -188,7 +188,7 @@ test("of an adapter task devices send the adapters alone, and the accuracy of th
     expect(perDevice).toBeGreaterThan(4 * adapters);
     expect(perDevice).toBeLessThan(4 * adapters + 256);
   }
-  const versions = (await api.versions("learned")).toReversed();
+  const versions = (await api.versions("learned")).versions.toReversed();
   expect(versions.map(({ parameterCount }) => parameterCount)).toEqual([199_210, 199_210, 199_210, 199_210]);
   expect(versions[3]!.accuracy!).toBeGreaterThan(versions[1]!.accuracy!);
   expect(versions[3]!.accuracy!).toBeGreaterThan(0.4);

@@ -94,7 +94,9 @@ export async function openDashboardRoom(): Promise<DashboardRoom> {
   await api.setAlertRule({ name: "space", kind: "disk-almost-full", threshold: 1, severity: "critical" });
   await api.setPolicy({ name: "challenger", dryRun: true, does: { kind: "promote", model: "digits" } });
   await api.setNotificationChannel({ name: "ops", target: { kind: "slack", url: { value: hook.url } } });
-  await seeWithin.poll(async () => (await api.rounds("learn-letters")).length, { timeout: 30_000 }).toBe(1);
+  await seeWithin
+    .poll(async () => (await api.rounds("learn-letters")).rounds.length, { timeout: 30_000 })
+    .toBe(1);
   await api.setTaskState("learn-letters", { state: "paused" });
   giveLongHistory(dataDir, "learn-letters", HISTORY);
   const device = await enrolDevice(coordinator);

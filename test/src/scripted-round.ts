@@ -162,7 +162,7 @@ export async function createScriptedRound(
         }
       };
       await Promise.any(devices.filter((device) => device.closed === undefined).map(over));
-      const rounds = await api.rounds(name);
+      const { rounds } = await api.rounds(name);
       return rounds.find(({ id }) => id === roundId)!;
     },
     async committed() {
@@ -171,7 +171,7 @@ export async function createScriptedRound(
       return view;
     },
     async weights(version) {
-      const view = (await api.versions(name)).find((each) => each.version === version);
+      const view = (await api.versions(name)).versions.find((each) => each.version === version);
       const response = await fetch(`${target.url}/v1/blobs/${view!.weightsDigest}`);
       return parametersFromSafetensors(parameters.schema, new Uint8Array(await response.arrayBuffer()));
     },

@@ -83,11 +83,14 @@ test("property: pages hold each round once, in its newest state, newest first", 
       fc.integer({ min: 1, max: 8 }),
       (numbers, size) => {
         const known = [...new Set(numbers)].sort((a, b) => b - a).map((number) => aRound({ number }));
-        const pages = Array.from({ length: Math.ceil(known.length / size) }, (_, i) =>
-          known.slice(i * size, (i + 1) * size),
-        );
+        const pages = Array.from({ length: Math.ceil(known.length / size) }, (_, i) => ({
+          rows: known.slice(i * size, (i + 1) * size),
+          next: null,
+        }));
         for (let number = 1; number <= 31; number++) {
-          const changed = inPages(pages, aRound({ number, phase: "committed" }), byNumber).flat();
+          const changed = inPages(pages, aRound({ number, phase: "committed" }), byNumber).flatMap(
+            ({ rows }) => rows,
+          );
           const expected = known.some((each) => each.number === number)
             ? known.map((each) => each.number)
             : [...(number > (known[0]?.number ?? 0) ? [number] : []), ...known.map((each) => each.number)];

@@ -17,6 +17,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { AlertRecord, EventRecord, SilenceRecord } from "../ports/records.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import { EVERY_ALERT, requireOperator, seesRule, type AlertScope } from "./alert-scope.ts";
+import { alertPage } from "./alert-pages.ts";
 import { advanceAlerts } from "./alert-machine.ts";
 import { alertAcknowledged, silenceCreated, silenceEnded } from "./alert-records.ts";
 import { alertEvent, alertRuleView, alertView, silenceView } from "./alert-views.ts";
@@ -68,6 +69,7 @@ export interface Alerts {
   setRule(name: string, document: unknown, by: AuditActor): Promise<AlertRuleView>;
   /** @throws `coordinator/unknown-alert-rule` */
   removeRule(name: string, by: AuditActor): Promise<void>;
+  /** @throws `http/invalid-cursor` */
   list(query: AlertListQuery, scope?: AlertScope): Promise<AlertList>;
   /** @throws `coordinator/unknown-alert` */
   get(id: number, scope?: AlertScope): Promise<AlertView>;
@@ -333,7 +335,8 @@ export function createAlerts(context: AlertsContext): Alerts {
         await look();
       }),
 
-    async list({ limit, before, state, rule, model, task }, scope = EVERY_ALERT) {
+    async list(asked, scope = EVERY_ALERT) {
+      const { state, rule, model, task } = asked;
       const now = clock.now();
       const silences = await activeSilences();
       const open = seen(scope, await store.alerts.open());
@@ -343,28 +346,11 @@ export function createAlerts(context: AlertsContext): Alerts {
         (model === undefined || subject.model === model) &&
         (task === undefined || subject.task === task) &&
         scope("view", subject);
-      const ofState = (name: AlertRecord["state"]): AlertRecord[] =>
-        open.filter((alert) => alert.state === name).toReversed();
-      // The first page begins with what is open.
-      const alerts =
-        before === undefined
-          ? [...worstFirst(ofState("firing")), ...ofState("pending")].filter(isWanted)
-          : [];
-      let last = before;
-      while ((state ?? "resolved") === "resolved" && alerts.length < limit) {
-        const page = await store.alerts.list({
-          state: "resolved",
-          limit,
-          ...(last === undefined ? {} : { before: last }),
-          ...(rule === undefined ? {} : { rule }),
-        });
-        alerts.push(...page.filter(isWanted));
-        if (page.length < limit) break;
-        last = page.at(-1)!.id;
-      }
+      const { rows, next } = await alertPage(asked, open, store.alerts, isWanted);
       return {
-        alerts: alerts.slice(0, limit).map((alert) => alertView(alert, silences, now)),
+        alerts: rows.map((alert) => alertView(alert, silences, now)),
         counts: countsOf(open, silences, now),
+        next,
       };
     },
     get: async (id, scope = EVERY_ALERT) =>
@@ -468,14 +454,9 @@ function nameOf(actor: AuditActor): string {
 }
 
 const MAX_SILENCES_SHOWN = 200;
-const RANK = { critical: 0, warning: 1, info: 2 } as const;
 
 function seen(scope: AlertScope, alerts: readonly AlertRecord[]): AlertRecord[] {
   return alerts.filter(({ subject }) => scope("view", subject));
-}
-
-function worstFirst(alerts: readonly AlertRecord[]): AlertRecord[] {
-  return alerts.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
 
 function countsOf(

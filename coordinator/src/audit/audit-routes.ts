@@ -7,6 +7,7 @@ import {
   type AuditObject,
 } from "@tributary/protocol";
 import type { App } from "../http/app.ts";
+import { LISTS } from "../pages/lists.ts";
 import type { AuditFilter, AuditRepository } from "../ports/metadata-store.ts";
 
 /** A head, and the timestamp that has it. */
@@ -35,14 +36,13 @@ export function registerAuditRoutes(app: App, { audit, signed }: AuditRoutesOpti
         response: { 200: AuditList },
       },
     },
-    async ({ query: { limit, before, ...query } }, reply) => {
-      const records = await audit.list(await filterOf(audit, query), {
-        limit,
-        ...(before === undefined ? {} : { before }),
-      });
+    async ({ query: { limit, cursor, ...query } }, reply) => {
+      const filter = await filterOf(audit, query);
+      const asked = { limit, ...(cursor === undefined ? {} : { cursor }) };
+      const { rows, next } = await LISTS.auditRecords(asked, (page) => audit.list(filter, page));
       return reply
         .header("cache-control", "private, no-store")
-        .send({ records, head: await audit.head(), signed: (await signed()) ?? null });
+        .send({ records: rows, head: await audit.head(), signed: (await signed()) ?? null, next });
     },
   );
 
@@ -68,7 +68,7 @@ export function registerAuditRoutes(app: App, { audit, signed }: AuditRoutesOpti
 
 async function filterOf(
   audit: Pick<AuditRepository, "pseudonym">,
-  { actor, action, since, until, device, ...object }: Omit<AuditQuery, "limit" | "before">,
+  { actor, action, since, until, device, ...object }: Omit<AuditQuery, "limit" | "cursor">,
 ): Promise<AuditFilter> {
   const named: AuditObject =
     device === undefined ? object : { ...object, device: (await audit.pseudonym(device)) ?? device };

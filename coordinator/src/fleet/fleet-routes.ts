@@ -16,6 +16,7 @@ import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import { HEALTH_KEPT_MS } from "../housekeeping.ts";
 import type { App } from "../http/app.ts";
+import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { FleetDeviceRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
@@ -66,17 +67,13 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         });
       await fleet.freshen();
       const filter = filterOf(query);
-      const { limit, cursor: after } = query;
-      // One more than is sent tells whether there is another page.
-      const records = await store.fleet.list(filter, {
-        limit: limit + 1,
-        ...(after === undefined ? {} : { after }),
-      });
-      const devices = records.slice(0, limit).map((record) => deviceView(record, isConnected));
+      const { rows, next } = await LISTS.devices(query, ({ limit, before: after }) =>
+        store.fleet.list(filter, { limit, ...(after === undefined ? {} : { after }) }),
+      );
       return reply.header("cache-control", "private, no-store").send({
-        devices,
+        devices: rows.map((record) => deviceView(record, isConnected)),
         total: await store.fleet.count(filter),
-        next: records.length > limit ? devices.at(-1)!.deviceId : null,
+        next,
       });
     },
   );

@@ -1,5 +1,6 @@
 import {
   ChannelHistory,
+  ChannelHistoryQuery,
   ChannelList,
   ChannelSchema,
   ModelNameSchema,
@@ -9,6 +10,7 @@ import {
 import type { ModelName } from "@tributary/core";
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
+import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { channelView, versionView } from "../registry/views.ts";
@@ -20,7 +22,6 @@ export interface ChannelRouteOptions {
 }
 
 const tags = ["operator"];
-const MAX_HISTORY = 500;
 const operator = [{ operator: [] }];
 
 /** What devices ask models by, and releasing a version. */
@@ -49,16 +50,16 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         summary: "The versions that a channel pointed to, what it was last moved to first",
         tags,
         params: Type.Object({ model: ModelNameSchema, channel: ChannelSchema }),
-        querystring: Type.Object({
-          limit: Type.Integer({ minimum: 1, maximum: MAX_HISTORY, default: 100 }),
-        }),
+        querystring: ChannelHistoryQuery,
         response: { 200: ChannelHistory },
       },
     },
-    async ({ params: { model, channel }, query: { limit } }) => {
+    async ({ params: { model, channel }, query }) => {
       const { name } = await registry.model(model);
-      const history = await store.channels.history(name, { name: channel, limit });
-      return { history: history.map(channelView) };
+      const { rows, next } = await LISTS.channelHistory(query, (page) =>
+        store.channels.history(name, { name: channel, ...page }),
+      );
+      return { history: rows.map(channelView), next };
     },
   );
 

@@ -7,7 +7,10 @@ import {
 } from "@tributary/protocol";
 import Type from "typebox";
 import type { BlobStore } from "../ports/blob-store.ts";
+import { LISTS } from "../pages/lists.ts";
+import type { Page, PageAsked } from "../pages/read-page.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MeasurementRecord, TaskRecord } from "../ports/records.ts";
 import { driftReference } from "../registry/drift-reference.ts";
 import type { Registry } from "../registry/registry.ts";
 import { driftHistory } from "../registry/drift-history.ts";
@@ -25,6 +28,9 @@ const tags = ["operator"];
 /** What devices measured. */
 export function registerMeasurementRoutes(app: App, options: MeasurementRouteOptions): void {
   const { store, registry } = options;
+  const measurementsOf = ({ name }: TaskRecord, asked: PageAsked): Promise<Page<MeasurementRecord>> =>
+    LISTS.measurements(asked, (page) => store.measurements.list(name, page));
+
   app.get(
     "/v1/tasks/:task/measurements",
     {
@@ -39,8 +45,8 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
     async ({ params, query }) => {
       const task = await registry.task(params.task);
       const reference = await driftReference(options, task);
-      const measurements = await store.measurements.list(task.name, query);
-      return { measurements: measurements.map((record) => measurementView(record, reference)) };
+      const { rows, next } = await measurementsOf(task, query);
+      return { measurements: rows.map((record) => measurementView(record, reference)), next };
     },
   );
 
@@ -59,11 +65,11 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
     async ({ params, query }) => {
       const task = await registry.task(params.task);
       const reference = await driftReference(options, task);
-      const records = await store.measurements.list(task.name, query);
       const told = { name: task.name, model: await registry.model(task.model) };
+      const page = await measurementsOf(task, query);
       // Of what else a task measures nothing drifts.
-      const measured = task.spec.kind === "telemetry" ? records.toReversed() : [];
-      return driftHistory(told, measured, reference);
+      const { rows, next } = task.spec.kind === "telemetry" ? page : { rows: [], next: null };
+      return { ...driftHistory(told, rows, reference), next };
     },
   );
 }

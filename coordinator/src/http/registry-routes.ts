@@ -5,6 +5,7 @@ import {
   ModelView,
   PublishQuery,
   RefusalList,
+  RefusalListQuery,
   RoundIdSchema,
   RoundList,
   RoundListQuery,
@@ -30,6 +31,7 @@ import type { Readable } from "node:stream";
 import Type from "typebox";
 import { actorOf, sees } from "../access/principal.ts";
 import type { ResolvedConfig } from "../config.ts";
+import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { versionInPath } from "../registry/aliases.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -132,8 +134,8 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
     async ({ params, query }) => {
       const model = await registry.model(params.model);
-      const versions = await store.versions.list(model.name, query);
-      return { versions: versions.map(versionView) };
+      const { rows, next } = await LISTS.versions(query, (page) => store.versions.list(model.name, page));
+      return { versions: rows.map(versionView), next };
     },
   );
 
@@ -267,10 +269,14 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         response: { 200: RoundList },
       },
     },
-    async ({ params, query }) => {
+    async ({ params, query: { number, ...asked } }) => {
       const task = await registry.task(params.task);
-      const rounds = await store.rounds.list(task.name, query);
-      return { rounds: rounds.map(roundView) };
+      if (number !== undefined) {
+        const [round] = await store.rounds.list(task.name, { limit: 1, before: number + 1 });
+        return { rounds: round?.number === number ? [roundView(round)] : [], next: null };
+      }
+      const { rows, next } = await LISTS.rounds(asked, (page) => store.rounds.list(task.name, page));
+      return { rounds: rows.map(roundView), next };
     },
   );
 
@@ -293,12 +299,14 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         summary: "Updates of a round that did not count, with their senders and the reasons",
         tags,
         params: roundParams,
+        querystring: RefusalListQuery,
         response: { 200: RefusalList },
       },
     },
-    async ({ params }) => {
-      const { id } = await roundOf(params.roundId);
-      return { refusals: (await store.refusals.list({ roundId: id })).map(refusalView) };
+    async ({ params, query }) => {
+      const { id: roundId } = await roundOf(params.roundId);
+      const { rows, next } = await LISTS.refusals(query, (page) => store.refusals.list({ roundId, ...page }));
+      return { refusals: rows.map(refusalView), next };
     },
   );
 

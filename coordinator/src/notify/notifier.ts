@@ -2,10 +2,13 @@ import { encodeHex, failure, toFailure, TributaryError, type Env, type Timer } f
 import {
   parseNotificationChannel,
   type AuditActor,
+  type DeliveryList,
   type DeliveryView,
   type Notification,
   type NotificationChannelView,
 } from "@tributary/protocol";
+import { LISTS } from "../pages/lists.ts";
+import type { PageAsked } from "../pages/read-page.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { DeliveryRecord, NotificationChannelRecord } from "../ports/records.ts";
 import { optionalTimestamp, timestamp } from "../registry/views.ts";
@@ -45,8 +48,8 @@ export interface Notifier {
   removeChannel(name: string, by: AuditActor): Promise<void>;
   /** Sends a notification that says it is a test, at once. @throws as `channel` */
   test(name: string, by: AuditActor): Promise<DeliveryView>;
-  /** Newest first. @throws as `channel` */
-  deliveries(name: string, limit: number): Promise<DeliveryView[]>;
+  /** Newest first. @throws as `channel`, `http/invalid-cursor` */
+  deliveries(name: string, asked: PageAsked): Promise<DeliveryList>;
   /**
    * Queues a notice for the channels that are told of it, in the transaction that stores that it is told.
    *
@@ -298,9 +301,10 @@ export function createNotifier(context: NotifierContext): Notifier {
       const [sent] = (await store.deliveries.list(name, { limit: 20 })).filter(({ id }) => id === queued.id);
       return deliveryView(sent ?? queued);
     },
-    async deliveries(name, limit) {
+    async deliveries(name, asked) {
       await recordOf(name);
-      return (await store.deliveries.list(name, { limit })).map(deliveryView);
+      const { rows, next } = await LISTS.deliveries(asked, (page) => store.deliveries.list(name, page));
+      return { deliveries: rows.map(deliveryView), next };
     },
     async enqueue(tx, rule, notice) {
       let any = false;

@@ -1,5 +1,6 @@
 import {
   DeliveryList,
+  DeliveryListQuery,
   DeliveryView,
   NOTIFICATION_CHANNEL_SCHEMA,
   NotificationChannel,
@@ -111,13 +112,11 @@ export function registerNotifyRoutes(app: App, notifier: Notifier): void {
         tags,
         security,
         params,
-        querystring: Type.Object({ limit: Type.Integer({ minimum: 1, maximum: 300, default: 50 }) }),
+        querystring: DeliveryListQuery,
         response: { 200: DeliveryList },
       },
     },
-    async ({ params: { channel }, query }) => ({
-      deliveries: await notifier.deliveries(channel, query.limit),
-    }),
+    ({ params: { channel }, query }) => notifier.deliveries(channel, query),
   );
 
   app.get(

@@ -5,12 +5,15 @@ import {
   STABLE_CHANNEL,
   type AuditActor,
   type Policy,
+  type PolicyDecisionList,
+  type PolicyDecisionQuery,
   type PolicyDecisionView,
   type PolicyView,
   type Promote,
   type TrainOnDrift,
 } from "@tributary/protocol";
 import type { MeasuredDrift } from "../alerts/watch/drift.ts";
+import { LISTS } from "../pages/lists.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -52,11 +55,8 @@ export interface Policies {
   set(name: string, document: unknown, by: AuditActor): Promise<PolicyView>;
   /** @throws `coordinator/unknown-policy` */
   remove(name: string, by: AuditActor): Promise<void>;
-  /** Newest first, of a policy or of all. */
-  decisions(options: {
-    readonly policy?: string | undefined;
-    readonly limit: number;
-  }): Promise<PolicyDecisionView[]>;
+  /** Newest first, of a policy or of all. @throws `http/invalid-cursor` */
+  decisions(asked: PolicyDecisionQuery): Promise<PolicyDecisionList>;
   begin(): void;
   /** Looks now at what is to be decided. */
   look(): Promise<void>;
@@ -284,10 +284,12 @@ export function createPolicies(context: PoliciesContext): Policies {
         });
         log.info("policy removed", { policy: name });
       }),
-    decisions: async ({ policy, limit }) =>
-      (await store.policyDecisions.list({ limit, ...(policy === undefined ? {} : { policy }) })).map(
-        decisionView,
-      ),
+    async decisions({ policy, ...asked }) {
+      const { rows, next } = await LISTS.policyDecisions(asked, (page) =>
+        store.policyDecisions.list({ ...page, ...(policy === undefined ? {} : { policy }) }),
+      );
+      return { decisions: rows.map(decisionView), next };
+    },
     begin() {
       subscription = bus.subscribe("event", ({ id, type }) => {
         if (id === null || !["round", "version", "rollout"].includes(type)) return;

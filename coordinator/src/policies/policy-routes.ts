@@ -2,6 +2,7 @@ import {
   Policy,
   POLICY_SCHEMA,
   PolicyDecisionList,
+  PolicyDecisionQuery,
   PolicyList,
   PolicyNameSchema,
   PolicyView,
@@ -77,14 +78,11 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
       schema: {
         summary: "What policies decided, newest first, with the evidence",
         tags,
-        querystring: Type.Object({
-          policy: Type.Optional(Type.String({ maxLength: 80 })),
-          limit: Type.Integer({ minimum: 1, maximum: 500, default: 50 }),
-        }),
+        querystring: PolicyDecisionQuery,
         response: { 200: PolicyDecisionList },
       },
     },
-    async ({ query }) => ({ decisions: await policies.decisions(query) }),
+    ({ query }) => policies.decisions(query),
   );
 
   app.get(

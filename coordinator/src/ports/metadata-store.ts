@@ -103,10 +103,15 @@ export interface ChannelRepository {
    * What channels pointed to: each version of each channel once, when the channel was last moved there; the newest first.
    *
    * @param options.name of one channel
+   * @param options.before rows of that channel that come after this place
    */
   history(
     model: ModelName,
-    options?: { readonly name?: string; readonly limit?: number },
+    options?: {
+      readonly name?: string;
+      readonly limit?: number;
+      readonly before?: Pick<ChannelRecord, "releasedAt" | "version">;
+    },
   ): Promise<ChannelRecord[]>;
 }
 
@@ -301,8 +306,11 @@ export type SearchHit = Omit<SearchResult, "kind" | "at">;
 export interface MeasurementRepository {
   /** @throws `store/conflict` when the round has one. */
   insert(measurement: MeasurementRecord): Promise<void>;
-  /** Newest first. */
-  list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
+  /** Newest first; `before` is a place (exclusive). */
+  list(
+    task: TaskName,
+    options?: { readonly limit?: number; readonly before?: Pick<MeasurementRecord, "at" | "roundId"> },
+  ): Promise<MeasurementRecord[]>;
   /** The newest that measured both versions of a model on the same examples, whichever was the candidate. */
   ofPair(model: ModelName, a: ModelVersion, b: ModelVersion): Promise<MeasurementRecord | undefined>;
   /** The oldest: what later ones are compared with. */
@@ -463,12 +471,13 @@ export interface AuditRepository {
 }
 
 export interface RefusalRepository {
-  add(refusal: RefusalRecord): Promise<void>;
-  /** Newest first. */
+  add(refusal: Omit<RefusalRecord, "id">): Promise<void>;
+  /** Newest first; `before` is an id (exclusive). */
   list(filter: {
     readonly deviceId?: DeviceId;
     readonly roundId?: RoundId;
     readonly limit?: number;
+    readonly before?: number;
   }): Promise<RefusalRecord[]>;
   count(deviceId: DeviceId, since?: number): Promise<number>;
 }
@@ -509,8 +518,11 @@ export interface RolloutRepository {
   /** Replaces the row of the same name. @throws `store/conflict` when it has ended, or is not there. */
   update(record: RolloutRecord): Promise<void>;
   get(model: ModelName, rollout: string): Promise<RolloutRecord | undefined>;
-  /** Newest first. */
-  list(model: ModelName, options?: { readonly limit?: number }): Promise<RolloutRecord[]>;
+  /** Newest first; `before` is a number (exclusive). */
+  list(
+    model: ModelName,
+    options?: { readonly limit?: number; readonly before?: number },
+  ): Promise<RolloutRecord[]>;
   /** Those that have not ended, of a model or of all. */
   underWay(model?: ModelName): Promise<RolloutRecord[]>;
   /** 0 where there was none. */
@@ -595,8 +607,11 @@ export interface DeliveryRepository {
   update(delivery: DeliveryRecord): Promise<void>;
   /** Queued, of one channel or of all, in the order of their coming. */
   queued(channel?: string): Promise<DeliveryRecord[]>;
-  /** Of one channel, newest first. */
-  list(channel: string, options: { readonly limit: number }): Promise<DeliveryRecord[]>;
+  /** Of one channel, newest first; `before` is a sequence (exclusive). */
+  list(
+    channel: string,
+    options: { readonly limit: number; readonly before?: number },
+  ): Promise<DeliveryRecord[]>;
   /** Forgets all but the newest `keep` of a channel that are not queued. */
   prune(channel: string, keep: number): Promise<void>;
 }
@@ -619,11 +634,12 @@ export interface PolicyDecisionRepository {
    */
   put(decision: PolicyDecisionRecord): Promise<void>;
   get(policy: string, key: string): Promise<PolicyDecisionRecord | undefined>;
-  /** Newest first, of a policy or of all; from a time on. */
+  /** Newest first, of a policy or of all; from a time on; `before` is a place (exclusive). */
   list(options: {
     readonly policy?: string;
     readonly since?: number;
     readonly limit: number;
+    readonly before?: Pick<PolicyDecisionRecord, "at" | "policy" | "key">;
   }): Promise<PolicyDecisionRecord[]>;
   /** Forgets those of before the time. */
   prune(before: number): Promise<void>;

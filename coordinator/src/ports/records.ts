@@ -435,6 +435,8 @@ export interface TokenUse {
 
 /** An update that did not count, and why; kept per device. */
 export interface RefusalRecord {
+  /** Grows: the order of their coming. */
+  readonly id: number;
   readonly deviceId: DeviceId;
   readonly roundId: RoundId;
   /** An error code of the catalogue, `update/not-finite`. */

@@ -9,7 +9,7 @@ const SOURCE = "Siddiqi, Credit Risk Scorecards (2006): a rule of thumb, whateve
 /**
  * How what devices measured moved away from its reference.
  *
- * @param records of a task, oldest first
+ * @param records of a task, newest first
  */
 export function driftHistory(
   {
@@ -18,12 +18,12 @@ export function driftHistory(
   }: { readonly name: DriftHistory["task"]; readonly model: ModelRecord },
   records: readonly MeasurementRecord[],
   reference: DriftReference,
-): DriftHistory {
+): Omit<DriftHistory, "next"> {
   const { first } = reference;
   const views = records.map(
     (record) => new Map(driftViews(record, reference).map((view) => [view.metric, view] as const)),
   );
-  const newest = records.at(-1);
+  const [newest] = records;
   return {
     task,
     model,
@@ -41,7 +41,7 @@ export function driftHistory(
       at: timestamp(at),
       devices,
     })),
-    metrics: [...(views.at(-1)?.values() ?? [])].flatMap((latest) => {
+    metrics: [...(views[0]?.values() ?? [])].flatMap((latest) => {
       const histogram = histogramOf(latest.metric, newest!, reference, labels);
       if (histogram === undefined) return [];
       return [

@@ -4,6 +4,7 @@ import {
   RolloutChange,
   RolloutIdSchema,
   RolloutList,
+  RolloutListQuery,
   RolloutSpec,
   RolloutView,
   VersionWithdrawal,
@@ -40,10 +41,11 @@ export function registerRolloutRoutes(app: App, { store, registry, rollouts }: R
           "Rollouts of a model, newest first, with what their gates find of treated and control devices",
         tags,
         params: ofModel,
+        querystring: RolloutListQuery,
         response: { 200: RolloutList },
       },
     },
-    async ({ params }) => ({ rollouts: await rollouts.list(params.model) }),
+    ({ params, query }) => rollouts.list(params.model, query),
   );
 
   app.post(

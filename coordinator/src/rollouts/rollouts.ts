@@ -12,10 +12,13 @@ import {
   type AuditActor,
   type AuditAction,
   type RolloutChange,
+  type RolloutList,
   type RolloutReason,
   type RolloutView,
 } from "@tributary/protocol";
 import { rolloutChanged, versionWithdrawn } from "../audit/records.ts";
+import { LISTS } from "../pages/lists.ts";
+import type { PageAsked } from "../pages/read-page.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -62,7 +65,7 @@ export interface Rollouts {
     also?: (tx: MetadataRepositories, at: number) => Promise<void>,
   ): Promise<RolloutView>;
   /** @throws `coordinator/unknown-model` */
-  list(model: ModelName): Promise<RolloutView[]>;
+  list(model: ModelName, asked: PageAsked): Promise<RolloutList>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-rollout` */
   get(model: ModelName, rollout: string): Promise<RolloutView>;
   /** @throws `coordinator/unknown-rollout`, `coordinator/version-withdrawn`, `federation/rollout-ended`, `federation/rollout-state` */
@@ -349,9 +352,10 @@ export function createRollouts(context: RolloutsContext): Rollouts {
         log.info("rollout started", { model: name, rollout: record.rollout });
         return rolloutView(record, steadyNow());
       }),
-    async list(model) {
+    async list(model, asked) {
       const { name } = await modelOf(model);
-      return (await store.rollouts.list(name)).map((record) => rolloutView(record, steadyNow()));
+      const { rows, next } = await LISTS.rollouts(asked, (page) => store.rollouts.list(name, page));
+      return { rollouts: rows.map((record) => rolloutView(record, steadyNow())), next };
     },
     get: async (model, rollout) => rolloutView(await recordOf(model, rollout), steadyNow()),
     change: (model, rollout, { action, reason: words, arm }, by) =>

@@ -1,12 +1,7 @@
-import {
-  decodeBase64url,
-  decodeUtf8,
-  encodeBase64url,
-  encodeUtf8,
-  failure,
-  type ModelName,
-} from "@tributary/core";
-import { SEARCH_KINDS, type SearchKind, type SearchResult, type SearchView } from "@tributary/protocol";
+import type { ModelName } from "@tributary/core";
+import { SEARCH_KINDS, SearchResult, type SearchKind, type SearchView } from "@tributary/protocol";
+import Type from "typebox";
+import { fieldCursors } from "../pages/cursors.ts";
 import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
 import { timestamp } from "../registry/views.ts";
 import { kindsOf } from "./fields.ts";
@@ -27,10 +22,14 @@ export interface SearchAsked {
 /** Rows of each kind that one request looks at: what keeps a query of anything short. */
 export const SCANNED_ROWS = 5_000;
 
+const cursors = fieldCursors(
+  Type.Object({ at: Type.Integer(), kind: SearchResult.properties.kind, key: Type.String() }),
+);
+
 /**
  * Versions, rounds and tasks that a query asks for, newest first.
  *
- * @throws `search/invalid-query`, `search/invalid-cursor`
+ * @throws `search/invalid-query`, `http/invalid-cursor`
  */
 export async function search(
   repository: SearchRepository,
@@ -50,11 +49,12 @@ export async function search(
         ? `nothing has all of ${[...fields].join(", ")}`
         : `a ${kind} has not all of ${[...fields].join(", ")}`,
     );
-  const after = cursor === undefined ? undefined : placeOf(cursor);
+  const after = cursor === undefined ? undefined : cursors.read(cursor);
   const found: Found[] = [];
   const within = models === null ? query : ofModels(query, models);
+  // One more than is shown tells whether there is another page.
   for (const each of kinds)
-    found.push(await repository.find({ kind: each, query: within, now, after, limit, scan }));
+    found.push(await repository.find({ kind: each, query: within, now, after, limit: limit + 1, scan }));
   // What lies behind the first place where a kind was not looked at further may come between.
   const frontier = found.flatMap(({ until }) => (until === undefined ? [] : [until])).toSorted(compare)[0];
   const hits = found
@@ -67,7 +67,7 @@ export async function search(
     query: printQuery(query),
     kinds,
     results: shown.map(resultOf),
-    next: next === undefined ? null : cursorOf(next),
+    next: next === undefined ? null : cursors.write({ at: next.at, kind: next.kind, key: next.key }),
   };
 }
 
@@ -88,20 +88,4 @@ function compare(a: SearchPlace, b: SearchPlace): number {
   if (a.kind !== b.kind) return SEARCH_KINDS.indexOf(a.kind) - SEARCH_KINDS.indexOf(b.kind);
   if (a.key === b.key) return 0;
   return a.key < b.key ? 1 : -1;
-}
-
-function cursorOf({ at, kind, key }: SearchPlace): string {
-  return encodeBase64url(encodeUtf8(JSON.stringify([at, kind, key])));
-}
-
-/** @throws `search/invalid-cursor` */
-function placeOf(cursor: string): SearchPlace {
-  try {
-    const [at, kind, key] = JSON.parse(decodeUtf8(decodeBase64url(cursor))) as unknown[];
-    if (Number.isSafeInteger(at) && SEARCH_KINDS.includes(kind as SearchKind) && typeof key === "string")
-      return { at: at as number, kind: kind as SearchKind, key };
-  } catch {
-    // As below.
-  }
-  throw failure("search/invalid-cursor", `search: the cursor ${JSON.stringify(cursor.slice(0, 80))} is none`);
 }

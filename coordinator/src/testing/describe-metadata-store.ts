@@ -15,6 +15,7 @@ import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredFleet } from "./describe-stored-fleet.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
+import { describeStoredLists } from "./describe-stored-lists.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
@@ -323,7 +324,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.refusals.add(refusal);
       await store.refusals.add({ ...refusal, at: 20 });
       expect((await store.refusals.list({ deviceId })).map((row) => row.at)).toEqual([20, 10]);
-      expect(await store.refusals.list({ roundId, limit: 1 })).toEqual([{ ...refusal, at: 20 }]);
+      expect(await store.refusals.list({ roundId, limit: 1 })).toMatchObject([{ ...refusal, at: 20 }]);
       expect(await store.refusals.count(deviceId)).toBe(2);
       expect(await store.refusals.count(deviceId, 11)).toBe(1);
     });
@@ -489,6 +490,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredPolicies(() => store);
     describeIdempotentRequests(() => store);
     describeStoredAudit(() => store);
+    describeStoredLists(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();

@@ -112,7 +112,7 @@ export function describeStoredAlerts(opened: () => MetadataStore): void {
   });
 }
 
-function exampleNotification(id: string): Notification {
+export function exampleNotification(id: string): Notification {
   return {
     formatVersion: 1,
     id,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { asModelName } from "@tributary/core";
-import { BUILT_IN_ALERT_RULES } from "@tributary/protocol";
+import { ALERT_STATES, BUILT_IN_ALERT_RULES, type AlertList, type AlertView } from "@tributary/protocol";
+import fc from "fast-check";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
 import type { AlertScope } from "../../src/alerts/alert-scope.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
@@ -10,6 +11,7 @@ import { openAlertsRoom, type AlertsRoom } from "./alerts-room.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const STATE_ORDER: readonly AlertView["state"][] = ["firing", "pending", "resolved"];
 let room: AlertsRoom;
 
 beforeEach(async () => {
@@ -257,6 +259,45 @@ test("a rule that cannot be looked at leaves its alerts as they are, says so, an
   expect((await room.alerts.rule("disk-almost-full")).problem).toBeNull();
 });
 
+test("property: pages hold every alert once and in order, whatever their sizes, also while alerts come", async () => {
+  const { alerts, store } = room;
+  let count = 0;
+  const come = (state: AlertView["state"], severity: AlertView["severity"]) => {
+    count += 1;
+    const resolvedAt = state === "resolved" ? 1_790_000_000_000 + count : null;
+    return store.alerts.insert(exampleAlert({ state, severity, resolvedAt, fingerprint: `${count}` }));
+  };
+  for (let i = 0; i < 24; i += 1)
+    await come(ALERT_STATES[i % 3]!, (["info", "critical", "warning"] as const)[i % 4] ?? "info");
+  const whole = async () => (await alerts.list({ limit: 500 })).alerts;
+  const order = (await whole()).map(({ state }) => state);
+  expect(order).toEqual(order.toSorted((a, b) => STATE_ORDER.indexOf(a) - STATE_ORDER.indexOf(b)));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 }),
+      fc.array(fc.constantFrom(...ALERT_STATES), { maxLength: 3 }),
+      async (limits, coming) => {
+        const before = (await whole()).map(({ id }) => id);
+        const seen: number[] = [];
+        let cursor: string | null = null;
+        for (let turn = 0; turn === 0 || cursor !== null; turn += 1) {
+          expect(turn).toBeLessThan(count);
+          const limit: number = limits[turn % limits.length]!;
+          const page: AlertList = await alerts.list({ limit, ...(cursor !== null && { cursor }) });
+          expect(page.alerts.length).toBeLessThanOrEqual(limit);
+          seen.push(...page.alerts.map(({ id }) => id));
+          cursor = page.next;
+          const state = coming[turn];
+          if (state !== undefined) await come(state, "warning");
+        }
+        expect(new Set(seen).size).toBe(seen.length);
+        expect(seen.filter((id) => before.includes(id))).toEqual(before);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
 test("whoever is of one model gets full pages of what is of it, however much lies between", async () => {
   const models = ["cats", "digits", "cats", "cats", "cats", "digits", "cats"].map((name) =>
     asModelName(name),
@@ -274,7 +315,12 @@ test("whoever is of one model gets full pages of what is of it, however much lie
   const { alerts } = room;
   const page = await alerts.list({ limit: 2 }, ofDigits);
   expect(page.alerts.map(({ id }) => id)).toEqual([6, 2]);
-  expect((await alerts.list({ limit: 1, before: 6 }, ofDigits)).alerts).toMatchObject([{ id: 2 }]);
+  expect(page.next).toBeNull();
+  const first = await alerts.list({ limit: 1 }, ofDigits);
+  expect(await alerts.list({ limit: 1, cursor: first.next! }, ofDigits)).toMatchObject({
+    alerts: [{ id: 2 }],
+    next: null,
+  });
   expect((await alerts.list({ limit: 2, model: asModelName("digits") })).alerts).toHaveLength(2);
   expect(await codeOf(alerts.get(1, ofDigits))).toBe("coordinator/unknown-alert");
 });

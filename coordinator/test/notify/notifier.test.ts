@@ -26,6 +26,7 @@ afterEach(async () => {
   await receiver.close();
 });
 
+const deliveries = async (limit: number) => (await room.notifier.deliveries("ops", { limit })).deliveries;
 const set = (name: string, document: object) => room.notifier.setChannel(name, document, OPERATOR_BY_HTTP);
 const webhook = (more: object = {}) => ({
   target: { kind: "webhook", url: { value: receiver.url }, secret: { value: "shared-secret" }, ...more },
@@ -95,7 +96,7 @@ describe("webhooks", () => {
     await set("ops", webhook());
     await fire();
     await told();
-    const [delivery] = await room.notifier.deliveries("ops", 9);
+    const [delivery] = await deliveries(9);
     expect(delivery).toMatchObject({
       state: "queued",
       attempts: 1,
@@ -107,7 +108,7 @@ describe("webhooks", () => {
     expect(receiver.received).toHaveLength(1);
     let pauses = 0;
     for (let attempts = 2; attempts <= MAX_ATTEMPTS; attempts++) {
-      const [{ nextAt } = { nextAt: null }] = await room.notifier.deliveries("ops", 1);
+      const [{ nextAt } = { nextAt: null }] = await deliveries(1);
       const pause = Date.parse(nextAt!) - room.clock.now();
       expect(pause).toBeGreaterThanOrEqual(Math.min(5_000 * 2 ** (attempts - 2), 1_800_000));
       pauses += pause;
@@ -116,9 +117,7 @@ describe("webhooks", () => {
       expect(receiver.received).toHaveLength(attempts);
     }
     expect(pauses).toBeLessThan(6 * HOUR);
-    expect(await room.notifier.deliveries("ops", 9)).toMatchObject([
-      { state: "failed", attempts: MAX_ATTEMPTS, nextAt: null },
-    ]);
+    expect(await deliveries(9)).toMatchObject([{ state: "failed", attempts: MAX_ATTEMPTS, nextAt: null }]);
     expect(new Set(receiver.received.map(({ headers }) => headers["tributary-delivery"])).size).toBe(1);
     expect((await room.notifier.channel("ops")).lastError?.message).toMatch(/503/);
   });
@@ -128,7 +127,7 @@ describe("webhooks", () => {
     receiver.answers.push({ status: 429, headers: { "retry-after": "1200" } });
     await fire();
     await told();
-    const [{ nextAt } = { nextAt: null }] = await room.notifier.deliveries("ops", 1);
+    const [{ nextAt } = { nextAt: null }] = await deliveries(1);
     expect(Date.parse(nextAt!) - room.clock.now()).toBeGreaterThanOrEqual(1_200_000);
     receiver.answers.splice(0, 9, { status: 302, headers: { location: receiver.url } });
     expect(await room.notifier.test("ops", OPERATOR_BY_HTTP)).toMatchObject({ state: "failed", attempts: 1 });
@@ -156,7 +155,7 @@ describe("webhooks", () => {
         room.notifier.enqueue(tx, "storage-problem", { status: "firing", alerts }),
       );
     expect(await room.store.deliveries.queued("ops")).toHaveLength(MAX_QUEUED);
-    const all = await room.notifier.deliveries("ops", 300);
+    const all = await deliveries(300);
     expect(all.filter(({ state }) => state === "dropped").map(({ lastError }) => lastError)).toEqual(
       Array.from({ length: 3 }, () => "the queue was full"),
     );
@@ -175,7 +174,7 @@ describe("webhooks", () => {
     expect(await room.notifier.test("ops", OPERATOR_BY_HTTP)).toMatchObject({ state: "delivered" });
     const said = JSON.stringify([
       await room.notifier.channels(),
-      await room.notifier.deliveries("ops", 9),
+      await deliveries(9),
       await room.store.audit.read(0, 99),
       room.events,
     ]);

@@ -33,7 +33,10 @@ async function restart(): Promise<void> {
 
 const set = (document: object) => policies.set("auto", document, OPERATOR_BY_HTTP);
 const decided = async () =>
-  (await policies.decisions({ limit: 99 })).map(({ outcome, reason }) => [outcome, reason.split(":")[0]]);
+  (await policies.decisions({ limit: 99 })).decisions.map(({ outcome, reason }) => [
+    outcome,
+    reason.split(":")[0],
+  ]);
 const recorded = async () =>
   (await room.rooms.store.audit.list({ action: "policy.decide" }, { limit: 99 })).map(
     ({ object, detail }) => ({
@@ -254,7 +257,7 @@ describe("promoting what its gate found good", () => {
     await room.rooms.rollouts.withdraw(DIGITS, asModelVersion(4), "it calls a 1 a 7", OPERATOR_BY_HTTP);
     await policies.look();
     expect(await points()).toBe(2);
-    const [decision] = await policies.decisions({ policy: "auto", limit: 1 });
+    const [decision] = (await policies.decisions({ policy: "auto", limit: 1 })).decisions;
     expect(decision).toMatchObject({
       version: 2,
       evidence: { champion: 1, reference: 1, lower: 0.01, confidence: 0.95, by: "release" },
@@ -281,7 +284,7 @@ describe("promoting what its gate found good", () => {
     await set(promote({ by: "rollout", rollout }));
     await judge(2);
     await policies.look();
-    const [first] = await room.rooms.rollouts.list(DIGITS);
+    const [first] = (await room.rooms.rollouts.list(DIGITS, { limit: 9 })).rollouts;
     expect(first).toMatchObject({
       rollout: "stable-1",
       state: "running",
@@ -289,12 +292,14 @@ describe("promoting what its gate found good", () => {
     });
     await judge(3);
     await policies.look();
-    expect(await room.rooms.rollouts.list(DIGITS)).toHaveLength(1);
+    expect((await room.rooms.rollouts.list(DIGITS, { limit: 9 })).rollouts).toHaveLength(1);
     await room.look(60_000);
     await room.look(60_000);
     expect(await points()).toBe(2);
     await policies.look();
-    expect((await room.rooms.rollouts.list(DIGITS))[0]).toMatchObject({ arms: [{ version: 3 }] });
+    expect((await room.rooms.rollouts.list(DIGITS, { limit: 9 })).rollouts[0]).toMatchObject({
+      arms: [{ version: 3 }],
+    });
     const [started] = await room.rooms.store.audit.list({ action: "rollout.start" }, { limit: 1 });
     expect(started?.actor).toEqual({ kind: "coordinator", policy: "auto" });
   });
@@ -308,10 +313,10 @@ describe("promoting what its gate found good", () => {
     for (let device = 0; device < 20; device++) await room.tell(device, 1);
     room.clock.advance(POLICY_RETRY_MS);
     await policies.look();
-    expect(await room.rooms.rollouts.list(DIGITS)).toMatchObject([
+    expect((await room.rooms.rollouts.list(DIGITS, { limit: 9 })).rollouts).toMatchObject([
       { state: "running", arms: [{ name: "challenger", version: 2 }] },
     ]);
-    expect((await policies.decisions({ limit: 1 }))[0]).toMatchObject({
+    expect((await policies.decisions({ limit: 1 })).decisions[0]).toMatchObject({
       policy: "task:learn",
       outcome: "done",
     });

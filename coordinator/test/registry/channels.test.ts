@@ -50,7 +50,7 @@ test("each channel has its own signed manifest and is moved alone", async () => 
   ]);
   expect(await api.model("digits")).toMatchObject({ releasedVersion: 1, currentVersion: 4, channels });
   // What only beta points to was released to everybody by its publication alone.
-  const before = (await api.versions("digits")).find(({ version }) => version === 3)!.releasedAt;
+  const before = (await api.versions("digits")).versions.find(({ version }) => version === 3)!.releasedAt;
   expect(Date.parse(before!)).toBeLessThan(Date.parse(channels[1]!.releasedAt));
 });
 

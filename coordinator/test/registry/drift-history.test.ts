@@ -34,24 +34,24 @@ function measured(number: number, [a, b]: readonly [number, number]): Measuremen
 
 const task = { name: asTaskName("watch"), model: exampleModel() };
 
-test("the history of each histogram, oldest first, the one that drifted most first", () => {
-  const records = [measured(1, [500, 500]), measured(2, [490, 510]), measured(3, [900, 100])];
-  const history = driftHistory(task, records, { dataset: undefined, first: records[0] });
-  expect(() => parseDocument("drift", DriftHistory, history)).not.toThrow();
+test("the history of each histogram, newest first, the one that drifted most first", () => {
+  const records = [measured(3, [900, 100]), measured(2, [490, 510]), measured(1, [500, 500])];
+  const history = driftHistory(task, records, { dataset: undefined, first: records[2] });
+  expect(() => parseDocument("drift", DriftHistory, { ...history, next: null })).not.toThrow();
   expect(history.reference).toEqual({
     hasDataset: false,
     first: { roundId: "watch-1", version: 1, at: "2026-11-01T00:00:00.000Z" },
   });
-  expect(history.measurements.map(({ version }) => version)).toEqual([1, 2, 3]);
+  expect(history.measurements.map(({ version }) => version)).toEqual([3, 2, 1]);
   expect(history.metrics.map(({ name, subject }) => [name, subject])).toEqual([
     ["predictions", "prediction"],
     ["confidence", "confidence"],
   ]);
   const [predictions] = history.metrics;
   // The first has nothing to be compared with.
-  expect(predictions!.history.map((point) => point?.beyondNoise ?? null)).toEqual([null, false, true]);
-  expect(predictions!.history[2]!.psi).toBeGreaterThan(history.levels.much);
-  expect(predictions!.latest.psi).toBe(predictions!.history[2]!.psi);
+  expect(predictions!.history.map((point) => point?.beyondNoise ?? null)).toEqual([true, false, null]);
+  expect(predictions!.history[0]!.psi).toBeGreaterThan(history.levels.much);
+  expect(predictions!.latest.psi).toBe(predictions!.history[0]!.psi);
   expect(predictions!.histogram).toMatchObject({
     classes: ["0", "1"],
     reference: [0, 500, 500, 0],

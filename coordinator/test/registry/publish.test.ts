@@ -150,7 +150,7 @@ describe("a published model", () => {
     const one = await coordinator.request("/v1/models/digits");
     expect(await one.json()).toEqual(models[0]);
     const versions = await (await coordinator.request("/v1/models/digits/versions")).json();
-    expect(versions).toEqual({ versions: [version] });
+    expect(versions).toEqual({ versions: [version], next: null });
     expect(await errorCode(await coordinator.request("/v1/models/none"))).toBe("coordinator/unknown-model");
   });
 

@@ -65,7 +65,7 @@ test("a rollout over HTTP: started, read, followed, promoted, and its version wi
       state: "completed",
     });
     expect(await read("models/digits/stable.rollout.json")).toBeUndefined();
-    expect(await api.rollouts("digits")).toMatchObject([{ rollout, state: "completed" }]);
+    expect((await api.rollouts("digits")).rollouts).toMatchObject([{ rollout, state: "completed" }]);
     expect(await api.withdrawVersion("digits", 2, "it answers nonsense")).toMatchObject({ version: 2 });
     expect(await readWithdrawnVersions((await read("models/digits/versions.withdrawn.json"))!)).toMatchObject(
       {

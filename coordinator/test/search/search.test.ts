@@ -185,7 +185,7 @@ describe("the search", () => {
   test("a cursor that is none is refused", async () => {
     for (const cursor of ["x", "W10", "WyJhIl0", "WzEsInR5cGUiLCJhIl0"])
       expect(await codeOf(search(store.search, { query: "", limit: 5, cursor }, NOW))).toBe(
-        "search/invalid-cursor",
+        "http/invalid-cursor",
       );
   });
 });

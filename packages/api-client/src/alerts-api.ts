@@ -1,8 +1,9 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
 import type {
-  AlertCounts,
+  AlertPage,
   AlertRuleInput,
   AlertRuleView,
   AlertView,
@@ -10,23 +11,17 @@ import type {
   SilenceView,
 } from "./views.ts";
 
-export interface AlertsOptions extends CallOptions {
+export interface AlertsOptions extends PageOptions {
   readonly state?: AlertView["state"] | undefined;
   readonly rule?: string | undefined;
   readonly model?: string | undefined;
   readonly task?: string | undefined;
-  /** At most this many, 1 to 500. @defaultValue 100 */
-  readonly limit?: number | undefined;
-  /** Only resolved ones with a smaller id: the next page begins at the last id of this one. */
-  readonly before?: number | undefined;
 }
 
 /** Alerts, their rules and silences. */
 export interface AlertsApi {
   /** What fires first, then what is pending, then what has resolved, the newest first. */
-  alerts(
-    options?: AlertsOptions,
-  ): Promise<{ readonly alerts: readonly AlertView[]; readonly counts: AlertCounts }>;
+  alerts(options?: AlertsOptions): Promise<AlertPage>;
   alert(id: number, options?: CallOptions): Promise<AlertView>;
   /** Somebody has seen it: it is not told again. */
   acknowledgeAlert(
@@ -55,18 +50,16 @@ type RuleBody = paths["/v1/alert-rules/{rule}"]["put"]["requestBody"]["content"]
 
 export function alertsApi(http: Client<paths>): AlertsApi {
   return {
-    alerts: ({ limit = 100, state, rule, model, task, before, signal } = {}) => {
+    alerts: ({ state, rule, model, task, ...options } = {}) => {
       const query = {
-        limit,
+        ...pageQuery(options, 100),
         ...(state && { state }),
         ...(rule && { rule }),
         ...(model && { model }),
         ...(task && { task }),
-        ...(before === undefined ? {} : { before }),
       };
-      const call = { signal };
-      return answered("GET /v1/alerts", call, () =>
-        http.GET("/v1/alerts", { params: { query }, ...json(call) }),
+      return answered("GET /v1/alerts", options, () =>
+        http.GET("/v1/alerts", { params: { query }, ...json(options) }),
       );
     },
     alert: (alert, call) =>

@@ -3,9 +3,9 @@ export type { AlertsApi, AlertsOptions } from "./alerts-api.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export type { CallOptions } from "./calling.ts";
 export type { AccessApi } from "./access-api.ts";
-export type { ModelsApi, PublishOptions, VersionsOptions } from "./models-api.ts";
+export type { ModelsApi, PublishOptions } from "./models-api.ts";
 export type { ReleaseOptions, ReleasesApi } from "./releases-api.ts";
-export type { MeasurementsOptions, TasksApi } from "./tasks-api.ts";
+export type { TasksApi } from "./tasks-api.ts";
 export type { RoundsApi, RoundsOptions } from "./rounds-api.ts";
 export type { SearchApi, SearchOptions } from "./search-api.ts";
 export type { DeviceFilter, FleetApi, FleetHistoryOptions, LogEntriesOptions } from "./fleet-api.ts";
@@ -18,7 +18,8 @@ export {
   type EventStreamParser,
   type StreamMessage,
 } from "./event-stream-parser.ts";
-export type { DeliveriesOptions, NotifyApi } from "./notify-api.ts";
+export type { NotifyApi } from "./notify-api.ts";
+export { cursorBefore, pages, type PageOptions, type WithNext } from "./pages.ts";
 export type { PoliciesApi, PolicyDecisionsOptions } from "./policies-api.ts";
 export {
   parseServerEvent,
@@ -34,6 +35,7 @@ export {
 } from "./subscribe-events.ts";
 export type {
   AlertCounts,
+  AlertPage,
   AlertRuleInput,
   AlertRuleView,
   AlertView,
@@ -49,6 +51,7 @@ export type {
   CardNotesView,
   CertificateLogView,
   ChannelChange,
+  ChannelHistoryPage,
   ChannelView,
   CompareView,
   ComparisonView,
@@ -59,6 +62,7 @@ export type {
   DevicesView,
   FleetHistoryView,
   FleetView,
+  DeliveryPage,
   DeliveryView,
   DraftView,
   DriftHistory,
@@ -71,12 +75,14 @@ export type {
   KeyRoleChange,
   KeyRoleView,
   LogEntries,
+  MeasurementPage,
   MeasurementView,
   ModelCard,
   ModelView,
   NewSilence,
   NotificationChannelInput,
   NotificationChannelView,
+  PolicyDecisionPage,
   PolicyDecisionView,
   PolicyInput,
   PolicyView,
@@ -86,6 +92,7 @@ export type {
   OperatorView,
   PublicKeyBody,
   RoundPhase,
+  RefusalPage,
   RefusalView,
   RetentionRule,
   RetentionView,
@@ -98,9 +105,11 @@ export type {
   TaskResetView,
   RolloutChange,
   RolloutGateView,
+  RolloutPage,
   RolloutSpec,
   RolloutSpecInput,
   RolloutView,
+  RoundPage,
   RoundView,
   SearchField,
   SearchKind,
@@ -116,6 +125,7 @@ export type {
   VerdictView,
   VersionFiles,
   VersionHealthView,
+  VersionPage,
   VersionView,
   WithdrawnVersionView,
 } from "./views.ts";

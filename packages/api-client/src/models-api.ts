@@ -1,6 +1,7 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, octets, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
 import type {
   BlobCreated,
   CardNotes,
@@ -10,15 +11,9 @@ import type {
   ReproductionView,
   VersionFiles,
   VersionHealthView,
+  VersionPage,
   VersionView,
 } from "./views.ts";
-
-export interface VersionsOptions extends CallOptions {
-  /** At most this many, 1 to 500. @defaultValue 500 */
-  readonly limit?: number | undefined;
-  /** Only versions with a lower number: the next page begins at the last number of this one. */
-  readonly before?: number | undefined;
-}
 
 export interface PublishOptions extends CallOptions {
   /** False: no channel points to it, so that it can be rolled out in steps. @defaultValue true */
@@ -34,7 +29,7 @@ export interface ModelsApi {
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
-  versions(model: string, options?: VersionsOptions): Promise<readonly VersionView[]>;
+  versions(model: string, options?: PageOptions): Promise<VersionPage>;
   /** One of them, by its number or what it is called. */
   version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
   /** What is known of a version, for whoever is to use it. */
@@ -68,13 +63,13 @@ export function modelsApi(http: Client<paths>): ModelsApi {
       answered(`GET /v1/models/${model}`, call, () =>
         http.GET("/v1/models/{model}", { params: { path: { model } }, ...json(call) }),
       ),
-    versions: async (model, { limit = 500, before, ...call } = {}) => {
-      const query = { limit, ...(before === undefined ? {} : { before }) };
-      const list = await answered(`GET /v1/models/${model}/versions`, call, () =>
-        http.GET("/v1/models/{model}/versions", { params: { path: { model }, query }, ...json(call) }),
-      );
-      return list.versions;
-    },
+    versions: (model, options = {}) =>
+      answered(`GET /v1/models/${model}/versions`, options, () =>
+        http.GET("/v1/models/{model}/versions", {
+          params: { path: { model }, query: pageQuery(options, 500) },
+          ...json(options),
+        }),
+      ),
     version: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}", {

@@ -1,12 +1,13 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
-import type { DeliveryView, NotificationChannelInput, NotificationChannelView } from "./views.ts";
-
-export interface DeliveriesOptions extends CallOptions {
-  /** At most this many, 1 to 300. @defaultValue 50 */
-  readonly limit?: number | undefined;
-}
+import { pageQuery, type PageOptions } from "./pages.ts";
+import type {
+  DeliveryPage,
+  DeliveryView,
+  NotificationChannelInput,
+  NotificationChannelView,
+} from "./views.ts";
 
 /** Where alerts are told. */
 export interface NotifyApi {
@@ -22,7 +23,7 @@ export interface NotifyApi {
   /** Sends a notification that says it is a test, once, and says what became of it. */
   testNotificationChannel(name: string, options?: CallOptions): Promise<DeliveryView>;
   /** What was told there and what waits to be, newest first. */
-  deliveries(channel: string, options?: DeliveriesOptions): Promise<readonly DeliveryView[]>;
+  deliveries(channel: string, options?: PageOptions): Promise<DeliveryPage>;
 }
 
 type ChannelBody =
@@ -66,14 +67,12 @@ export function notifyApi(http: Client<paths>): NotifyApi {
           ...json(call),
         }),
       ),
-    deliveries: async (channel, { limit = 50, ...call } = {}) =>
-      (
-        await answered(`GET /v1/notification-channels/${channel}/deliveries`, call, () =>
-          http.GET("/v1/notification-channels/{channel}/deliveries", {
-            params: { path: { channel }, query: { limit } },
-            ...json(call),
-          }),
-        )
-      ).deliveries,
+    deliveries: (channel, options = {}) =>
+      answered(`GET /v1/notification-channels/${channel}/deliveries`, options, () =>
+        http.GET("/v1/notification-channels/{channel}/deliveries", {
+          params: { path: { channel }, query: pageQuery(options, 50) },
+          ...json(options),
+        }),
+      ),
   };
 }

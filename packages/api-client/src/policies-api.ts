@@ -1,12 +1,11 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, noContent, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
-import type { PolicyDecisionView, PolicyInput, PolicyView } from "./views.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
+import type { PolicyDecisionPage, PolicyInput, PolicyView } from "./views.ts";
 
-export interface PolicyDecisionsOptions extends CallOptions {
+export interface PolicyDecisionsOptions extends PageOptions {
   readonly policy?: string | undefined;
-  /** At most this many, 1 to 500. @defaultValue 50 */
-  readonly limit?: number | undefined;
 }
 
 /** What is decided without an operator. */
@@ -18,7 +17,7 @@ export interface PoliciesApi {
   setPolicy(policy: PolicyInput, options?: CallOptions): Promise<PolicyView>;
   removePolicy(name: string, options?: CallOptions): Promise<void>;
   /** Newest first, of a policy or of all. */
-  policyDecisions(options?: PolicyDecisionsOptions): Promise<readonly PolicyDecisionView[]>;
+  policyDecisions(options?: PolicyDecisionsOptions): Promise<PolicyDecisionPage>;
 }
 
 type PolicyBody = paths["/v1/policies/{policy}"]["put"]["requestBody"]["content"]["application/json"];
@@ -47,14 +46,12 @@ export function policiesApi(http: Client<paths>): PoliciesApi {
         ),
       );
     },
-    policyDecisions: async ({ policy, limit = 50, ...call } = {}) =>
-      (
-        await answered("GET /v1/policy-decisions", call, () =>
-          http.GET("/v1/policy-decisions", {
-            params: { query: { limit, ...(policy && { policy }) } },
-            ...json(call),
-          }),
-        )
-      ).decisions,
+    policyDecisions: ({ policy, ...options } = {}) =>
+      answered("GET /v1/policy-decisions", options, () =>
+        http.GET("/v1/policy-decisions", {
+          params: { query: { ...pageQuery(options, 50), ...(policy && { policy }) } },
+          ...json(options),
+        }),
+      ),
   };
 }

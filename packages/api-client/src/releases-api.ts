@@ -1,12 +1,15 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
 import type {
   AliasView,
+  ChannelHistoryPage,
   ChannelView,
   RetentionRule,
   RetentionView,
   RolloutChange,
+  RolloutPage,
   RolloutSpecInput,
   RolloutView,
   VersionView,
@@ -24,8 +27,8 @@ export interface ReleasesApi {
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
-  /** Each version that a channel pointed to once, what it was last moved to first: 100 at most. */
-  channelHistory(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Each version that a channel pointed to once, what it was last moved to first. */
+  channelHistory(model: string, channel: string, options?: PageOptions): Promise<ChannelHistoryPage>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Versions that no device runs any more, newest first. */
@@ -53,7 +56,7 @@ export interface ReleasesApi {
   /** Gives a model another rule: what does not stay by it leaves the release at once. */
   setRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionView>;
   /** Newest first. */
-  rollouts(model: string, options?: CallOptions): Promise<readonly RolloutView[]>;
+  rollouts(model: string, options?: PageOptions): Promise<RolloutPage>;
   rollout(model: string, rollout: string, options?: CallOptions): Promise<RolloutView>;
   startRollout(model: string, spec: RolloutSpecInput, options?: CallOptions): Promise<RolloutView>;
   /** Pauses it, lets it go on, ends it, takes it back, or releases one of its arms. */
@@ -84,15 +87,13 @@ export function releasesApi(http: Client<paths>): ReleasesApi {
           http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
         )
       ).channels,
-    channelHistory: async (model, channel, call) =>
-      (
-        await answered(`GET /v1/models/${model}/channels/${channel}/history`, call, () =>
-          http.GET("/v1/models/{model}/channels/{channel}/history", {
-            params: { path: { model, channel }, query: { limit: 100 } },
-            ...json(call),
-          }),
-        )
-      ).history,
+    channelHistory: (model, channel, options = {}) =>
+      answered(`GET /v1/models/${model}/channels/${channel}/history`, options, () =>
+        http.GET("/v1/models/{model}/channels/{channel}/history", {
+          params: { path: { model, channel }, query: pageQuery(options, 100) },
+          ...json(options),
+        }),
+      ),
     removeChannel: async (model, channel, call) =>
       (
         await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>
@@ -151,12 +152,13 @@ export function releasesApi(http: Client<paths>): ReleasesApi {
           ...json(call),
         }),
       ),
-    rollouts: async (model, call) =>
-      (
-        await answered(`GET /v1/models/${model}/rollouts`, call, () =>
-          http.GET("/v1/models/{model}/rollouts", { params: { path: { model } }, ...json(call) }),
-        )
-      ).rollouts,
+    rollouts: (model, options = {}) =>
+      answered(`GET /v1/models/${model}/rollouts`, options, () =>
+        http.GET("/v1/models/{model}/rollouts", {
+          params: { path: { model }, query: pageQuery(options, 100) },
+          ...json(options),
+        }),
+      ),
     rollout: (model, rollout, call) =>
       answered(`GET /v1/models/${model}/rollouts/${rollout}`, call, () =>
         http.GET("/v1/models/{model}/rollouts/{rollout}", {

@@ -1,15 +1,12 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
 import type { CompareView, SearchField, SearchKind, SearchView } from "./views.ts";
 
-export interface SearchOptions extends CallOptions {
+export interface SearchOptions extends PageOptions {
   /** Only these; left out: all that know the fields of the query. */
   readonly kind?: SearchKind | undefined;
-  /** At most this many, 1 to 200. @defaultValue 50 */
-  readonly limit?: number | undefined;
-  /** `next` of the page before. */
-  readonly cursor?: string | undefined;
 }
 
 /** Versions, rounds and tasks by what they came to, alone or side by side. */
@@ -24,18 +21,11 @@ export interface SearchApi {
 
 export function searchApi(http: Client<paths>): SearchApi {
   return {
-    search: (query, { kind, limit = 50, cursor, ...call } = {}) =>
-      answered("GET /v1/search", call, () =>
+    search: (query, { kind, ...options } = {}) =>
+      answered("GET /v1/search", options, () =>
         http.GET("/v1/search", {
-          params: {
-            query: {
-              query,
-              limit,
-              ...(kind === undefined ? {} : { kind }),
-              ...(cursor === undefined ? {} : { cursor }),
-            },
-          },
-          ...json(call),
+          params: { query: { query, ...pageQuery(options, 50), ...(kind === undefined ? {} : { kind }) } },
+          ...json(options),
         }),
       ),
     searchFields: async (call) =>

@@ -1,12 +1,13 @@
 import type { Client } from "openapi-fetch";
 import { answered, json, type CallOptions } from "./calling.ts";
 import type { paths } from "./generated/api.ts";
+import { pageQuery, type PageOptions } from "./pages.ts";
 import type {
   BufferView,
   DriftHistory,
   EstimateInput,
   EstimateView,
-  MeasurementView,
+  MeasurementPage,
   SuspicionView,
   TaskActivityView,
   TaskPrivacy,
@@ -17,11 +18,6 @@ import type {
   TaskView,
 } from "./views.ts";
 
-export interface MeasurementsOptions extends CallOptions {
-  /** At most this many, 1 to 500. @defaultValue 100 */
-  readonly limit?: number | undefined;
-}
-
 /** What devices are asked to do. */
 export interface TasksApi {
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -29,9 +25,9 @@ export interface TasksApi {
   /** What the task waits for. */
   activity(task: string, options?: CallOptions): Promise<TaskActivityView>;
   /** What the devices of a task measured, round by round, newest first. */
-  measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
-  /** How what devices of a task tell of their data moved away from its reference. */
-  drift(task: string, options?: MeasurementsOptions): Promise<DriftHistory>;
+  measurements(task: string, options?: PageOptions): Promise<MeasurementPage>;
+  /** How what devices of a task tell of their data moved away from its reference, newest first. */
+  drift(task: string, options?: PageOptions): Promise<DriftHistory>;
   /** How full the buffer of a task in buffered mode is; null where its rounds are synchronous. */
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
@@ -72,18 +68,19 @@ export function tasksApi(http: Client<paths>): TasksApi {
       answered(`GET /v1/tasks/${task}/activity`, call, () =>
         http.GET("/v1/tasks/{task}/activity", { params: { path: { task } }, ...json(call) }),
       ),
-    measurements: async (task, { limit = 100, ...call } = {}) =>
-      (
-        await answered(`GET /v1/tasks/${task}/measurements`, call, () =>
-          http.GET("/v1/tasks/{task}/measurements", {
-            params: { path: { task }, query: { limit } },
-            ...json(call),
-          }),
-        )
-      ).measurements,
-    drift: (task, { limit = 60, ...call } = {}) =>
-      answered(`GET /v1/tasks/${task}/drift`, call, () =>
-        http.GET("/v1/tasks/{task}/drift", { params: { path: { task }, query: { limit } }, ...json(call) }),
+    measurements: (task, options = {}) =>
+      answered(`GET /v1/tasks/${task}/measurements`, options, () =>
+        http.GET("/v1/tasks/{task}/measurements", {
+          params: { path: { task }, query: pageQuery(options, 100) },
+          ...json(options),
+        }),
+      ),
+    drift: (task, options = {}) =>
+      answered(`GET /v1/tasks/${task}/drift`, options, () =>
+        http.GET("/v1/tasks/{task}/drift", {
+          params: { path: { task }, query: pageQuery(options, 60) },
+          ...json(options),
+        }),
       ),
     buffer: async (task, call) =>
       (

@@ -69,16 +69,18 @@ export type RetentionView = Answer<"/v1/models/{model}/retention">;
 export type RetentionRule = RetentionView["rule"];
 /** What a channel points to. */
 export type ChannelView = ModelView["channels"][number];
+export type ChannelHistoryPage = Answer<"/v1/models/{model}/channels/{channel}/history">;
 /** A channel other than stable was moved or, where the version is null, removed. */
 export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
   readonly model: string;
   readonly version: number | null;
   readonly at: string;
 };
+export type AlertPage = Answer<"/v1/alerts">;
 /** Something that a rule found, until it has resolved. */
-export type AlertView = Answer<"/v1/alerts">["alerts"][number];
+export type AlertView = AlertPage["alerts"][number];
 /** How many alerts have not resolved. */
-export type AlertCounts = Answer<"/v1/alerts">["counts"];
+export type AlertCounts = AlertPage["counts"];
 /** What is looked at. */
 export type AlertRuleView = Answer<"/v1/alert-rules">["rules"][number];
 /** A rule as an operator writes it: what is left out is as by default. */
@@ -95,7 +97,8 @@ export type NewSilence = Body<"/v1/alert-silences">;
 /** What is decided without an operator. */
 export type PolicyView = Answer<"/v1/policies">["policies"][number];
 /** What a policy decided, and on what. */
-export type PolicyDecisionView = Answer<"/v1/policy-decisions">["decisions"][number];
+export type PolicyDecisionView = PolicyDecisionPage["decisions"][number];
+export type PolicyDecisionPage = Answer<"/v1/policy-decisions">;
 /** A policy as an operator writes it: what is left out is as by default. */
 export type PolicyInput = Pick<PolicyView, "name"> &
   Partial<Pick<PolicyView, "enabled" | "dryRun" | "cooldownMs">> & {
@@ -121,7 +124,8 @@ type Loose<Target> = Target extends { readonly kind: "email" }
     ? Omit<Target, "secret"> & Partial<Pick<Target, Extract<keyof Target, "secret">>>
     : Target;
 /** What was told there, or waits to be. */
-export type DeliveryView = Answer<"/v1/notification-channels/{channel}/deliveries">["deliveries"][number];
+export type DeliveryView = DeliveryPage["deliveries"][number];
+export type DeliveryPage = Answer<"/v1/notification-channels/{channel}/deliveries">;
 /** What a version is called. */
 export type AliasView = ModelView["aliases"][number];
 /** An operator moved an alias or, where the version is null, removed it. */
@@ -131,7 +135,8 @@ export type AliasChange = Pick<AliasView, "name"> & {
   readonly at: string;
 };
 export type GraphPort = ModelView["inputs"][number];
-export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
+export type VersionView = VersionPage["versions"][number];
+export type VersionPage = Answer<"/v1/models/{model}/versions">;
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
@@ -146,14 +151,17 @@ export type TaskResetView = Frozen<
   paths["/v1/tasks/{task}/head"]["post"]["responses"][200]["content"]["application/json"]
 >;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
+export type RoundPage = Answer<"/v1/tasks/{task}/rounds">;
 /** An update of a round that did not count, its sender and the reason. */
-export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
+export type RefusalView = RefusalPage["refusals"][number];
+export type RefusalPage = Answer<"/v1/rounds/{roundId}/refusals">;
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
 /** How full a buffered task's next version is. */
 export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]>;
 /** What the devices of one round measured. */
-export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
+export type MeasurementView = MeasurementPage["measurements"][number];
+export type MeasurementPage = Answer<"/v1/tasks/{task}/measurements">;
 /** Two versions on the same examples. */
 export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
 /** How one version fares on the devices that tell of it. */
@@ -213,6 +221,7 @@ export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
 /** A version that reaches a channel's devices in steps. */
 export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
+export type RolloutPage = Answer<"/v1/models/{model}/rollouts">;
 /** How treated devices compare with the control, by one gate. */
 export type RolloutGateView = RolloutView["gates"][number];
 export type RolloutChange = Body<"/v1/models/{model}/rollouts/{rollout}/state">;

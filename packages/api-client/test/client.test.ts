@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { createApiClient } from "../src/index.ts";
+import { createApiClient, cursorBefore } from "../src/index.ts";
 
 // What a client meets besides a coordinator. The routes themselves are tested against a real one, in the coordinator.
 
@@ -81,10 +81,10 @@ test("what is sent: the token, the query, names escaped, bytes as they are", asy
     });
   });
   const api = createApiClient({ baseUrl, token: "secret" });
-  await api.rounds("a/b", { limit: 5, before: 9 });
+  await api.rounds("a/b", { limit: 5, cursor: cursorBefore(9) });
   await api.uploadBlob(Uint8Array.of(0, 255, 65));
   expect(seen).toEqual([
-    "GET /v1/tasks/a%2Fb/rounds?limit=5&before=9 Bearer secret - ",
+    "GET /v1/tasks/a%2Fb/rounds?limit=5&cursor=9 Bearer secret - ",
     "POST /v1/blobs Bearer secret application/octet-stream \u0000\u00ffA",
   ]);
 });

@@ -211,7 +211,7 @@ describe("model export and import", () => {
     expect(JSON.parse(again.stdout)).toMatchObject({
       model: "from-layout",
       version: 1,
-      weightsDigest: (await api.versions("digits"))[0]!.weightsDigest,
+      weightsDigest: (await api.versions("digits")).versions[0]!.weightsDigest,
     });
   });
 
@@ -224,7 +224,7 @@ describe("model export and import", () => {
       "python_env.yaml",
       "requirements.txt",
     ]);
-    const [version] = (await api.versions("labelled")).filter((each) => each.version === 1);
+    const [version] = (await api.versions("labelled")).versions.filter((each) => each.version === 1);
     const model = await read(out, "model.onnx");
     expect((await read(out, "MLmodel")).toString()).toBe(`flavors:
   onnx:

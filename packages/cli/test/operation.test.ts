@@ -53,7 +53,7 @@ test("rollback puts a channel back to the last older version that it had, and pa
     from: 1,
     version: 3,
   });
-  const history = await api.channelHistory("digits", "stable");
+  const { history } = await api.channelHistory("digits", "stable");
   expect(history.map(({ version }) => version)).toEqual([3, 1, 2]);
   expect(await json("versions", "digits")).toMatchObject({
     versions: [{ version: 3 }, { version: 2 }, { version: 1 }],

@@ -29,6 +29,7 @@ afterAll(async () => {
 });
 
 test("search lists what a query asks for, page by page, and what one can ask by", async () => {
+  const at = ["--url", url, "--data-dir", dataDir];
   const { stdout } = await runMain(
     "search",
     "model = digits",
@@ -54,9 +55,14 @@ test("search lists what a query asks for, page by page, and what one can ask by"
     "--data-dir",
     dataDir,
   );
-  expect(JSON.parse(json.stdout)).toMatchObject({ results: [{ kind: "task", task: "adam" }], more: false });
-  const some = await runMain("search", "--limit", "1", "--json", "--url", url, "--data-dir", dataDir);
-  expect(JSON.parse(some.stdout)).toMatchObject({ results: [{ task: "adam" }], more: true });
+  expect(JSON.parse(json.stdout)).toMatchObject({ results: [{ kind: "task", task: "adam" }], next: null });
+  const page = async (...more: string[]) => {
+    const { stdout: text } = await runMain("search", "--kind=task", "--limit=1", "--json", ...more, ...at);
+    return JSON.parse(text) as { readonly results: readonly object[]; readonly next: string | null };
+  };
+  const first = await page();
+  expect(first.results).toMatchObject([{ task: "adam" }]);
+  expect(await page(`--cursor=${first.next}`)).toMatchObject({ results: [{ task: "avg" }], next: null });
   expect((await runMain("search", "accuracy > 0.5", "--url", url, "--data-dir", dataDir)).stdout).toBe(
     "nothing was found\n",
   );

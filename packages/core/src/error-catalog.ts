@@ -710,6 +710,11 @@ export const ERROR_CATALOG = {
     publicMessage: "The request has a field that this coordinator does not know.",
     advice: "Check its spelling in GET /openapi.json; a newer coordinator may know it.",
   },
+  "http/invalid-cursor": {
+    status: 400,
+    publicMessage: "The cursor is not one of this list.",
+    advice: "Send next of the page before as it was, or begin again without a cursor.",
+  },
   "http/not-found": { status: 404, publicMessage: "There is nothing here." },
   "http/method-not-allowed": {
     status: 405,
@@ -1215,11 +1220,6 @@ export const ERROR_CATALOG = {
     publicMessage: "The query cannot be read.",
     advice:
       "detail.column says where, detail.expected what stands there; GET /v1/search/fields lists the fields.",
-  },
-  "search/invalid-cursor": {
-    status: 400,
-    publicMessage: "The cursor is not one of this search.",
-    advice: "Begin again without a cursor.",
   },
 
   // cli

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { ALERT_KINDS, ALERT_SEVERITIES, AlertRule, AlertRuleNameSchema } from "./alert-rule.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   ChannelSchema,
   ModelNameSchema,
@@ -68,14 +69,7 @@ export const AlertListQuery = Type.Object({
   rule: Type.Optional(AlertRuleNameSchema),
   model: Type.Optional(ModelNameSchema),
   task: Type.Optional(TaskNameSchema),
-  before: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: Number.MAX_SAFE_INTEGER,
-      description: "Resolved alerts with a smaller id",
-    }),
-  ),
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  ...pageQuery(500, 100),
 });
 export type AlertListQuery = Static<typeof AlertListQuery>;
 
@@ -92,7 +86,7 @@ export const AlertCounts = Type.Object({
 export type AlertCounts = Static<typeof AlertCounts>;
 
 /** `GET /v1/alerts`: what fires first, then what is pending, then what has resolved, the newest first */
-export const AlertList = Type.Object({ alerts: readonlyArray(AlertView), counts: AlertCounts });
+export const AlertList = pageOf({ alerts: readonlyArray(AlertView), counts: AlertCounts });
 export type AlertList = Static<typeof AlertList>;
 
 /** `POST /v1/alerts/:alert/acknowledgement` */

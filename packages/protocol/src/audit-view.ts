@@ -1,12 +1,13 @@
 import Type, { type Static } from "typebox";
 import { AUDIT_ACTIONS, AuditHead, AuditObject, AuditRecord } from "./audit-log.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import { DeviceIdSchema, nullable, readonlyArray, textEnum, UtcTimestampSchema } from "./schema.ts";
 
 // The audit log over HTTP.
 
 const RecordIndex = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
-/** Query of `GET /v1/audit`: records of which all that is given holds, newest first. */
+/** Query of `GET /v1/audit`: records of which all that is given holds, newest first. A cursor is the index of the last record that was seen. */
 export const AuditQuery = Type.Object({
   actor: Type.Optional(textEnum(["operator", "coordinator", "device"])),
   action: Type.Optional(textEnum(AUDIT_ACTIONS)),
@@ -20,15 +21,12 @@ export const AuditQuery = Type.Object({
   since: Type.Optional(UtcTimestampSchema),
   /** Not including it. */
   until: Type.Optional(UtcTimestampSchema),
-  before: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Records of smaller indices" }),
-  ),
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  ...pageQuery(500, 100),
 });
 export type AuditQuery = Static<typeof AuditQuery>;
 
 /** `GET /v1/audit` */
-export const AuditList = Type.Object({
+export const AuditList = pageOf({
   records: readonlyArray(AuditRecord),
   head: AuditHead,
   /** The head in the newest signed timestamp, which follows within some seconds; null before the first. */

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { VersionOrAlias } from "./aliases.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   CHANNEL_PATTERN,
   ChannelSchema,
@@ -28,8 +29,11 @@ export type ChannelView = Static<typeof ChannelView>;
 export const ChannelList = Type.Object({ channels: readonlyArray(ChannelView) });
 export type ChannelList = Static<typeof ChannelList>;
 
+/** Query of `GET /v1/models/:model/channels/:channel/history` */
+export const ChannelHistoryQuery = Type.Object(pageQuery(500, 100));
+
 /** `GET /v1/models/:model/channels/:channel/history`: each version once, when the channel was last moved there; the newest first. */
-export const ChannelHistory = Type.Object({ history: readonlyArray(ChannelView) });
+export const ChannelHistory = pageOf({ history: readonlyArray(ChannelView) });
 export type ChannelHistory = Static<typeof ChannelHistory>;
 
 /** A channel other than stable was moved, made or removed; the events of versions tell of stable. */

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { DriftView } from "./measurement-view.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   ModelNameSchema,
   ModelVersionSchema,
@@ -24,13 +25,11 @@ export const PSI_LEVELS = Object.freeze({ some: 0.1, much: 0.25 });
 
 export const DRIFT_SUBJECTS = ["feature", "prediction", "confidence", "label"] as const;
 
-/** Query of `GET /v1/tasks/:task/drift` */
-export const DriftHistoryQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 60, description: "Newest measurements" }),
-});
+/** Query of `GET /v1/tasks/:task/drift`: a page is so many measurements. */
+export const DriftHistoryQuery = Type.Object(pageQuery(200, 60));
 
 /** `GET /v1/tasks/:task/drift` */
-export const DriftHistory = Type.Object({
+export const DriftHistory = pageOf({
   task: TaskNameSchema,
   model: ModelNameSchema,
   reference: Type.Object({
@@ -45,7 +44,7 @@ export const DriftHistory = Type.Object({
   levels: Type.Object({ some: Type.Number(), much: Type.Number(), source: Type.String() }),
   measurements: readonlyArray(
     Type.Object({ roundId: RoundIdSchema, version: ModelVersionSchema, at: TimestampSchema, devices: Count }),
-    { description: "Oldest first" },
+    { description: "Newest first" },
   ),
   metrics: readonlyArray(
     Type.Object({
@@ -69,10 +68,15 @@ export const DriftHistory = Type.Object({
             beyondNoise: Type.Boolean(),
           }),
         ),
-        { description: "By measurement; null: it has no reference, or nothing was counted" },
+        {
+          description: "In the order of the measurements; null: it has no reference, or nothing was counted",
+        },
       ),
     }),
-    { description: "The one that drifted most, beyond what chance would do, first" },
+    {
+      description:
+        "What the newest measurement of the page has, with latest and histogram of it; the one that drifted most, beyond what chance would do, first",
+    },
   ),
 });
 export type DriftHistory = Static<typeof DriftHistory>;

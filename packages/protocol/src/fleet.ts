@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   DeviceIdSchema,
   ModelNameSchema,
@@ -67,18 +68,15 @@ export const DeviceListQuery = Type.Object({
   seenBefore: Type.Optional(UtcTimestampSchema),
   /** How its id begins. */
   search: Type.Optional(Type.String({ pattern: "^[0-9a-f]{1,32}$" })),
-  cursor: Type.Optional(DeviceIdSchema),
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  ...pageQuery(500, 100),
 });
 export type DeviceListQuery = Static<typeof DeviceListQuery>;
 
 /** `GET /v1/devices` */
-export const DeviceList = Type.Object({
+export const DeviceList = pageOf({
   devices: readonlyArray(DeviceView),
   /** Of all pages. */
   total: Count,
-  /** Where the next page begins; null: there is none. */
-  next: nullable(DeviceIdSchema),
 });
 export type DeviceList = Static<typeof DeviceList>;
 

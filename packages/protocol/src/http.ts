@@ -8,6 +8,7 @@ import type { RolloutView, WithdrawnVersionView } from "./rollout-view.ts";
 import { TrustView } from "./trust-view.ts";
 import { Lineage } from "./lineage.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import { TaskReason } from "./task-stop.ts";
 import {
@@ -334,26 +335,30 @@ export type StatusView = Static<typeof StatusView>;
 
 export const ModelList = Type.Object({ models: readonlyArray(ModelView) });
 export type ModelList = Static<typeof ModelList>;
-export const VersionList = Type.Object({ versions: readonlyArray(VersionView) });
+/** Newest first */
+export const VersionList = pageOf({ versions: readonlyArray(VersionView) });
 export type VersionList = Static<typeof VersionList>;
 export const TaskList = Type.Object({ tasks: readonlyArray(TaskView) });
 export type TaskList = Static<typeof TaskList>;
 
-/** Newest first; `before` of the next page is the last number here. */
-export const RoundList = Type.Object({ rounds: readonlyArray(RoundView) });
+/** Newest first */
+export const RoundList = pageOf({ rounds: readonlyArray(RoundView) });
 export type RoundList = Static<typeof RoundList>;
 
-/** Query of `GET /v1/models/:model/versions`; `before` of the next page is the last number here. */
-export const VersionListQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 500 }),
-  before: Type.Optional(ModelVersionSchema),
-});
+/** Query of `GET /v1/models/:model/versions`. A cursor is the number of the last version that was seen. */
+export const VersionListQuery = Type.Object(pageQuery(500, 500));
 export type VersionListQuery = Static<typeof VersionListQuery>;
 
-/** Query of `GET /v1/tasks/:task/rounds` */
+/** Query of `GET /v1/tasks/:task/rounds`. A cursor is the number of the last round that was seen. */
 export const RoundListQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
-  before: Type.Optional(Type.Integer({ minimum: 1 })),
+  number: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "Only the round of this number",
+    }),
+  ),
+  ...pageQuery(500, 100),
 });
 export type RoundListQuery = Static<typeof RoundListQuery>;
 
@@ -366,8 +371,11 @@ export const RefusalView = Type.Object({
 });
 export type RefusalView = Static<typeof RefusalView>;
 
+/** Query of `GET /v1/rounds/:roundId/refusals` */
+export const RefusalListQuery = Type.Object(pageQuery(500, 100));
+
 /** `GET /v1/rounds/:roundId/refusals`, newest first */
-export const RefusalList = Type.Object({ refusals: readonlyArray(RefusalView) });
+export const RefusalList = pageOf({ refusals: readonlyArray(RefusalView) });
 export type RefusalList = Static<typeof RefusalList>;
 
 export const SUSPICION_STATES = ["suspected", "quarantined", "released"] as const;

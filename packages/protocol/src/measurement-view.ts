@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { GATE_METRICS, ROUND_PURPOSES } from "./measuring.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   ModelNameSchema,
   ModelVersionSchema,
@@ -137,10 +138,8 @@ export const MeasurementView = Type.Object({
 export type MeasurementView = Static<typeof MeasurementView>;
 
 /** `GET /v1/tasks/:task/measurements`, newest first */
-export const MeasurementList = Type.Object({ measurements: readonlyArray(MeasurementView) });
+export const MeasurementList = pageOf({ measurements: readonlyArray(MeasurementView) });
 export type MeasurementList = Static<typeof MeasurementList>;
 
 /** Query of `GET /v1/tasks/:task/measurements` */
-export const MeasurementListQuery = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
-});
+export const MeasurementListQuery = Type.Object(pageQuery(500, 100));

@@ -4,6 +4,7 @@ import { AlertView } from "./alert-view.ts";
 import { documentSchema, withoutSchemaField } from "./document-schema.ts";
 import { invalidDocument, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import { parseDocument } from "./parse.ts";
 import { nullable, readonlyArray, textEnum, TimestampSchema } from "./schema.ts";
 
@@ -167,8 +168,11 @@ export const DeliveryView = Type.Object({
 });
 export type DeliveryView = Static<typeof DeliveryView>;
 
+/** Query of `GET /v1/notification-channels/:channel/deliveries` */
+export const DeliveryListQuery = Type.Object(pageQuery(300, 50));
+
 /** `GET /v1/notification-channels/:channel/deliveries`, newest first */
-export const DeliveryList = Type.Object({ deliveries: readonlyArray(DeliveryView) });
+export const DeliveryList = pageOf({ deliveries: readonlyArray(DeliveryView) });
 export type DeliveryList = Static<typeof DeliveryList>;
 
 /** What is told: the body of a webhook. */

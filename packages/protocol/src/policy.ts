@@ -4,6 +4,7 @@ import { ALERT_NAME_PATTERN } from "./alert-rule.ts";
 import { documentSchema, withoutSchemaField } from "./document-schema.ts";
 import { invalidDocument, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import { parseDocument } from "./parse.ts";
 import { parseRolloutSpec } from "./rollout-spec.ts";
 import {
@@ -190,6 +191,13 @@ export type PolicyView = Static<typeof PolicyView>;
 export const PolicyList = Type.Object({ policies: readonlyArray(PolicyView) });
 export type PolicyList = Static<typeof PolicyList>;
 
+/** Query of `GET /v1/policy-decisions` */
+export const PolicyDecisionQuery = Type.Object({
+  policy: Type.Optional(Type.String({ maxLength: 80 })),
+  ...pageQuery(500, 50),
+});
+export type PolicyDecisionQuery = Static<typeof PolicyDecisionQuery>;
+
 /** `GET /v1/policy-decisions`, newest first */
-export const PolicyDecisionList = Type.Object({ decisions: readonlyArray(PolicyDecisionView) });
+export const PolicyDecisionList = pageOf({ decisions: readonlyArray(PolicyDecisionView) });
 export type PolicyDecisionList = Static<typeof PolicyDecisionList>;

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { pageOf, pageQuery } from "./page.ts";
 import { RolloutIdSchema } from "./rollout.ts";
 import { ROLLOUT_EVIDENCE, RolloutGate, RolloutSpec, RolloutStep } from "./rollout-spec.ts";
 import {
@@ -93,8 +94,11 @@ export const RolloutView = Type.Object({
 });
 export type RolloutView = Static<typeof RolloutView>;
 
+/** Query of `GET /v1/models/:model/rollouts`. */
+export const RolloutListQuery = Type.Object(pageQuery(500, 100));
+
 /** `GET /v1/models/:model/rollouts`, newest first */
-export const RolloutList = Type.Object({ rollouts: readonlyArray(RolloutView) });
+export const RolloutList = pageOf({ rollouts: readonlyArray(RolloutView) });
 export type RolloutList = Static<typeof RolloutList>;
 
 /** `POST /v1/models/:model/rollouts/:rollout/state` */

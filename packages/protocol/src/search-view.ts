@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { ROUND_PHASES } from "./http.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import {
   ModelNameSchema,
   ModelVersionSchema,
@@ -28,10 +29,7 @@ export const SearchQuery = Type.Object({
   kind: Type.Optional(
     textEnum(SEARCH_KINDS, { description: "Only these; left out: all that know the fields" }),
   ),
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(
-    Type.String({ pattern: "^[A-Za-z0-9_-]{1,200}$", description: "`next` of the page before" }),
-  ),
+  ...pageQuery(200, 50),
 });
 export type SearchQuery = Static<typeof SearchQuery>;
 
@@ -61,15 +59,11 @@ export const SearchResult = Type.Object({
 });
 export type SearchResult = Static<typeof SearchResult>;
 
-/** `GET /v1/search`, newest first */
-export const SearchView = Type.Object({
+/** `GET /v1/search`, newest first. A page may hold nothing and not be the last: a request looks at a bounded number of rows. */
+export const SearchView = pageOf({
   query: Type.String({ description: "As it was read" }),
   kinds: readonlyArray(textEnum(SEARCH_KINDS), { description: "That know all the fields of the query" }),
   results: readonlyArray(SearchResult),
-  next: nullable(Type.String(), {
-    description:
-      "Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows",
-  }),
 });
 export type SearchView = Static<typeof SearchView>;
 

@@ -26,14 +26,13 @@ function visit(client: QueryClient, queries: Queries, { task, model }: Watched):
     queries.status(),
     { ...queries.status(), refetchInterval: STORAGE_EVERY_MS },
     { ...queries.keys(), refetchInterval: KEYS_EVERY_MS },
-    queries.alerts(),
     queries.tasks(),
     queries.models(),
     queries.versions(model),
     queries.activity(task),
     queries.suspicions(task),
   ].map((options) => new QueryObserver(client, options as never));
-  const pages = [roundPages(queries, task), versionPages(queries, model)].map(
+  const pages = [queries.alerts(), roundPages(queries, task), versionPages(queries, model)].map(
     (options) => new InfiniteQueryObserver(client, options as never),
   );
   return [...single, ...pages];

@@ -1,7 +1,6 @@
 import {
-  type AlertCounts,
+  pages,
   type AlertRuleView,
-  type AlertView,
   type ApiClient,
   type BufferView,
   type TaskPrivacy,
@@ -10,11 +9,9 @@ import {
   type SearchField,
   type PrivacyView,
   type EstimateView,
-  type DriftHistory,
   type CompareView,
   type DeviceDetailView,
   type DeviceFilter,
-  type DevicePage,
   type FleetHistoryOptions,
   type FleetHistoryView,
   type FleetView,
@@ -22,7 +19,6 @@ import {
   type MeasurementView,
   type ModelCard,
   type ModelView,
-  type PolicyDecisionView,
   type PolicyView,
   type RefusalView,
   type RetentionView,
@@ -56,12 +52,15 @@ import {
   applyToTasks,
   applyToVersions,
 } from "../live/apply-event.ts";
-import { byNumber, byVersion, inPages } from "../live/pages.ts";
+import { byNumber, byVersion, inPages, type RowsPage } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 import { readAgainAfter } from "../live/read-again.ts";
+import { driftCourse } from "../model/drift-course.ts";
 
 /** The newest is shown. */
 const MEASUREMENTS_SHOWN = 1;
+/** Of a round; how many there are it says itself. */
+const REFUSALS_SHOWN = 5;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
 
@@ -96,21 +95,17 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
-  /** A page of rounds, newest first: `useRounds` puts them together. @param before left out: the newest */
-  readRounds(task: string, before: number | undefined, signal: AbortSignal): Promise<readonly RoundView[]>;
+  /** A page of rounds, newest first: `useRounds` puts them together. */
+  readRounds(task: string, cursor: Cursor, signal: AbortSignal): Promise<RowsPage<RoundView>>;
   /** Likewise of versions. */
-  readVersions(
-    model: string,
-    before: number | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly VersionView[]>;
+  readVersions(model: string, cursor: Cursor, signal: AbortSignal): Promise<RowsPage<VersionView>>;
   /** Versions that no device runs any more, newest first. */
   withdrawals(model: string): ReturnType<typeof queryOptions<readonly WithdrawnVersionView[], Error>>;
   /** Which versions can be downloaded, and why they stay. */
   retention(model: string): ReturnType<typeof queryOptions<RetentionView, Error>>;
   /** By its number within the task; null where it has none. */
   round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
-  /** Of a round in which `count` updates were refused: another count is another answer. */
+  /** The newest of a round in which `count` updates were refused: another count is another answer. */
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
@@ -131,12 +126,13 @@ export interface Queries {
   device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
-  /** What fires first, and what has resolved; with how many of each. */
-  alerts(): ReturnType<typeof queryOptions<AlertsAnswer, Error>>;
+  /** What fires first, and, page by page, what has resolved; with how many of each. */
+  alerts(): ReturnType<typeof alertPages>;
   alertRules(): ReturnType<typeof queryOptions<readonly AlertRuleView[], Error>>;
   silences(): ReturnType<typeof queryOptions<readonly SilenceView[], Error>>;
   policies(): ReturnType<typeof queryOptions<readonly PolicyView[], Error>>;
-  policyDecisions(): ReturnType<typeof queryOptions<readonly PolicyDecisionView[], Error>>;
+  /** Page by page, newest first. */
+  policyDecisions(): ReturnType<typeof decisionPages>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   /** Page by page, newest first. */
@@ -144,16 +140,18 @@ export interface Queries {
   searchFields(): ReturnType<typeof queryOptions<readonly SearchField[], Error>>;
   compare(of: readonly string[]): ReturnType<typeof queryOptions<CompareView, Error>>;
   estimate(id: string): ReturnType<typeof queryOptions<EstimateView, Error>>;
-  drift(task: string): ReturnType<typeof queryOptions<DriftHistory, Error>>;
+  /** Page by page, as one. */
+  drift(task: string): ReturnType<typeof driftPages>;
   privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
   taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
-export interface AlertsAnswer {
-  readonly alerts: readonly AlertView[];
-  readonly counts: AlertCounts;
-}
+/** Where a page of a list begins; undefined: the first. */
+export type Cursor = string | undefined;
+
+/** The cursor of the page behind this one. */
+export const nextOf = ({ next }: { readonly next: string | null }): Cursor => next ?? undefined;
 
 /** What is found is looked for anew whenever somebody comes back to it. */
 const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined) =>
@@ -161,21 +159,62 @@ const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined
     queryKey: ["search", query, kind ?? ""],
     queryFn: ({ pageParam, signal }): Promise<SearchView> =>
       api.search(query, { kind, cursor: pageParam, signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ next }) => next ?? undefined,
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
     staleTime: 0,
     retry: false,
   });
+
 function devicePages(api: ApiClient, filter: DeviceFilter) {
   return infiniteQueryOptions({
     queryKey: ["fleet", "devices", filter],
     queryFn: ({ pageParam, signal }) =>
-      api.devices({ ...filter, ...(pageParam === null ? {} : { cursor: pageParam }) }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (last: DevicePage) => last.next,
+      api.devices({ ...filter, ...(pageParam === undefined ? {} : { cursor: pageParam }) }, { signal }),
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
     placeholderData: keepPreviousData,
     staleTime: FLEET_EVERY_MS,
   });
+}
+
+const alertPages = (api: ApiClient) =>
+  infiniteQueryOptions({
+    queryKey: ["alerts"],
+    queryFn: ({ pageParam, signal }) => api.alerts({ limit: 100, cursor: pageParam, signal }),
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
+    select: ({ pages }) => ({ alerts: pages.flatMap(({ alerts }) => alerts), counts: pages[0]!.counts }),
+  });
+
+const decisionPages = (api: ApiClient) =>
+  infiniteQueryOptions({
+    queryKey: ["policy-decisions"],
+    queryFn: ({ pageParam, signal }) => api.policyDecisions({ cursor: pageParam, signal }),
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
+    select: ({ pages }) => pages.flatMap(({ decisions }) => decisions),
+    staleTime: 0,
+  });
+
+const driftPages = (api: ApiClient, task: string) =>
+  infiniteQueryOptions({
+    queryKey: ["measurements", task, "drift"],
+    queryFn: ({ pageParam, signal }) => api.drift(task, { cursor: pageParam, signal }),
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
+    select: ({ pages }) => driftCourse(pages),
+  });
+
+/** There are few: one of a channel is under way at a time. */
+async function everyRollout(
+  api: ApiClient,
+  model: string,
+  signal: AbortSignal,
+): Promise<readonly RolloutView[]> {
+  const all: RolloutView[] = [];
+  for await (const { rollouts } of pages((cursor) => api.rollouts(model, { limit: 500, cursor, signal })))
+    all.push(...rollouts);
+  return all;
 }
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
@@ -192,11 +231,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: async ({ signal }) => (await api.status({ signal })).push,
         staleTime: 0,
       }),
-    alerts: () =>
-      queryOptions<AlertsAnswer>({
-        queryKey: ["alerts"],
-        queryFn: ({ signal }) => api.alerts({ limit: 100, signal }),
-      }),
+    alerts: () => alertPages(api),
     alertRules: () =>
       queryOptions<readonly AlertRuleView[]>({
         queryKey: ["alert-rules"],
@@ -215,12 +250,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) => api.policies({ signal }),
         staleTime: 0,
       }),
-    policyDecisions: () =>
-      queryOptions<readonly PolicyDecisionView[]>({
-        queryKey: ["policy-decisions"],
-        queryFn: ({ signal }) => api.policyDecisions({ signal }),
-        staleTime: 0,
-      }),
+    policyDecisions: () => decisionPages(api),
     keys: () =>
       queryOptions<readonly KeyRoleView[]>({
         queryKey: ["keys"],
@@ -242,27 +272,33 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) =>
           readWithEvents(
             log,
-            () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
+            async () => (await api.rounds(task, { limit: ROUNDS_SHOWN, signal })).rounds,
             (rounds, event) => applyToRounds(task, rounds, event),
           ),
       }),
-    readRounds: (task, before, signal) =>
-      readWithEvents(
+    readRounds: (task, cursor, signal) =>
+      readWithEvents<RowsPage<RoundView>>(
         log,
-        () => api.rounds(task, { limit: PAGE_SIZE, before, signal }),
-        (rounds, event) =>
+        async () => {
+          const { rounds: rows, next } = await api.rounds(task, { limit: PAGE_SIZE, cursor, signal });
+          return { rows, next };
+        },
+        (page, event) =>
           event.type === "round" && event.data.task === task
-            ? inPages([rounds], event.data, byNumber, before === undefined).flat()
-            : rounds,
+            ? inPages([page], event.data, byNumber, cursor === undefined)[0]!
+            : page,
       ),
-    readVersions: (model, before, signal) =>
-      readWithEvents(
+    readVersions: (model, cursor, signal) =>
+      readWithEvents<RowsPage<VersionView>>(
         log,
-        () => api.versions(model, { limit: PAGE_SIZE, before, signal }),
-        (versions, event) =>
+        async () => {
+          const { versions: rows, next } = await api.versions(model, { limit: PAGE_SIZE, cursor, signal });
+          return { rows, next };
+        },
+        (page, event) =>
           event.type === "version" && event.data.model === model
-            ? inPages([versions], event.data, byVersion, before === undefined).flat()
-            : versions,
+            ? inPages([page], event.data, byVersion, cursor === undefined)[0]!
+            : page,
       ),
     withdrawals: (model) =>
       queryOptions<readonly WithdrawnVersionView[]>({
@@ -283,8 +319,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             log,
             async () => {
               if (!Number.isSafeInteger(number) || number < 1) return null;
-              const [found] = await api.rounds(task, { limit: 1, before: number + 1, signal });
-              return found?.number === number ? found : null;
+              return (await api.rounds(task, { number, signal })).rounds[0] ?? null;
             },
             (round, event) => applyToRound(task, number, round, event),
           ),
@@ -292,7 +327,8 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
     refusals: (round, count) =>
       queryOptions<readonly RefusalView[]>({
         queryKey: ["refusals", round, count],
-        queryFn: ({ signal }) => api.refusals(round, { signal }),
+        queryFn: async ({ signal }) =>
+          (await api.refusals(round, { limit: REFUSALS_SHOWN, signal })).refusals,
       }),
     suspicions: (task) =>
       queryOptions<readonly SuspicionView[]>({
@@ -307,7 +343,8 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
     measurements: (task) =>
       queryOptions<readonly MeasurementView[]>({
         queryKey: ["measurements", task],
-        queryFn: ({ signal }) => api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal }),
+        queryFn: async ({ signal }) =>
+          (await api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal })).measurements,
       }),
     activity: (task) =>
       queryOptions<TaskActivityView>({
@@ -355,7 +392,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) =>
           readWithEvents(
             log,
-            () => api.rollouts(model, { signal }),
+            () => everyRollout(api, model, signal),
             (rollouts, event) => applyToRollouts(model, rollouts, event),
           ),
       }),
@@ -378,11 +415,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) => api.estimate(id, { signal }),
         staleTime: 0,
       }),
-    drift: (task) =>
-      queryOptions<DriftHistory>({
-        queryKey: ["measurements", task, "drift"],
-        queryFn: ({ signal }) => api.drift(task, { signal }),
-      }),
+    drift: (task) => driftPages(api, task),
     privacy: () =>
       queryOptions<PrivacyView>({
         queryKey: ["privacy"],
@@ -401,7 +434,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) =>
           readWithEvents(
             log,
-            () => api.versions(model, { signal }),
+            async () => (await api.versions(model, { signal })).versions,
             (versions, event) => applyToVersions(model, versions, event),
           ),
       }),
@@ -426,7 +459,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<RoundView | null>(client, ["round", task, number], (round) =>
       applyToRound(task, number, round, event),
     );
-    update<InfiniteData<readonly RoundView[]>>(client, ["round-pages", task], (data) => ({
+    update<InfiniteData<RowsPage<RoundView>>>(client, ["round-pages", task], (data) => ({
       ...data,
       pages: inPages(data.pages, event.data, byNumber),
     }));
@@ -468,7 +501,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     // It tells how long the versions before took to reach the devices.
     void client.invalidateQueries({ queryKey: ["push"] });
     void client.invalidateQueries({ queryKey: ["retention", model] });
-    update<InfiniteData<readonly VersionView[]>>(client, ["version-pages", model], (data) => ({
+    update<InfiniteData<RowsPage<VersionView>>>(client, ["version-pages", model], (data) => ({
       ...data,
       pages: inPages(data.pages, event.data, byVersion),
     }));

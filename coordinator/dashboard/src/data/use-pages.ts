@@ -5,8 +5,9 @@ import {
   useInfiniteQuery,
   type UseInfiniteQueryResult,
 } from "@tanstack/react-query";
+import type { RowsPage } from "../live/pages.ts";
 import { useDashboard } from "./dashboard-context.ts";
-import { PAGE_SIZE, type Queries } from "./queries.ts";
+import { type Cursor, nextOf, type Queries } from "./queries.ts";
 
 type Pages<Item> = UseInfiniteQueryResult<readonly Item[], Error>;
 
@@ -24,9 +25,9 @@ export function roundPages(queries: Queries, task: string) {
   return infiniteQueryOptions({
     queryKey: ["round-pages", task],
     queryFn: ({ pageParam, signal }) => queries.readRounds(task, pageParam, signal),
-    initialPageParam: undefined as number | undefined,
-    getNextPageParam: (page) => (page.length < PAGE_SIZE ? undefined : page.at(-1)?.number),
-    select: flat<RoundView>,
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
+    select: rowsOf<RoundView>,
   });
 }
 
@@ -34,12 +35,12 @@ export function versionPages(queries: Queries, model: string) {
   return infiniteQueryOptions({
     queryKey: ["version-pages", model],
     queryFn: ({ pageParam, signal }) => queries.readVersions(model, pageParam, signal),
-    initialPageParam: undefined as number | undefined,
-    getNextPageParam: (page) => (page.length < PAGE_SIZE ? undefined : page.at(-1)?.version),
-    select: flat<VersionView>,
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
+    select: rowsOf<VersionView>,
   });
 }
 
-function flat<Item>({ pages }: InfiniteData<readonly Item[], number | undefined>): readonly Item[] {
-  return pages.flat();
+function rowsOf<Item>({ pages }: InfiniteData<RowsPage<Item>, Cursor>): readonly Item[] {
+  return pages.flatMap(({ rows }) => rows);
 }

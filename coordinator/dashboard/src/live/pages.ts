@@ -2,6 +2,12 @@ import type { RoundView, VersionView } from "@tributary/api-client";
 
 // Long lists are read page by page, newest first: what an event does to those that were read.
 
+/** Rows, and the cursor of the page behind them; null: there is none. */
+export interface RowsPage<Item> {
+  readonly rows: readonly Item[];
+  readonly next: string | null;
+}
+
 export const byNumber = ({ number }: RoundView): number => number;
 export const byVersion = ({ version }: VersionView): number => version;
 
@@ -12,21 +18,21 @@ export const byVersion = ({ version }: VersionView): number => version;
  * @param newest whether the first page holds the newest
  */
 export function inPages<Item>(
-  pages: readonly (readonly Item[])[],
+  pages: readonly RowsPage<Item>[],
   item: Item,
   orderOf: (item: Item) => number,
   newest = true,
-): (readonly Item[])[] {
+): RowsPage<Item>[] {
   const order = orderOf(item);
   let known = false;
   const changed = pages.map((page) => {
-    const at = page.findIndex((each) => orderOf(each) === order);
+    const at = page.rows.findIndex((each) => orderOf(each) === order);
     if (at === -1) return page;
     known = true;
-    return page.with(at, item);
+    return { ...page, rows: page.rows.with(at, item) };
   });
-  const [first = [], ...rest] = changed;
-  const top = first[0];
+  const [first = { rows: [], next: null }, ...rest] = changed;
+  const top = first.rows[0];
   if (known || !newest || (top !== undefined && orderOf(top) > order)) return changed;
-  return [[item, ...first], ...rest];
+  return [{ ...first, rows: [item, ...first.rows] }, ...rest];
 }

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { ALERTS } from "../addresses.ts";
@@ -7,7 +7,7 @@ import { BellIcon } from "../ui/icons.tsx";
 
 /** How many alerts fire that nobody has seen, on every page. */
 export function AlertBell(): ReactNode {
-  const { data } = useQuery(useDashboard().queries.alerts());
+  const { data } = useInfiniteQuery(useDashboard().queries.alerts());
   const count = data?.counts.unacknowledged ?? 0;
   const words = count === 0 ? "No alerts" : `${count} ${count === 1 ? "alert" : "alerts"}`;
   return (

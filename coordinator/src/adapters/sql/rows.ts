@@ -1,4 +1,4 @@
-import type { Digest, TaskName } from "@tributary/core";
+import type { Digest, RoundId, TaskName } from "@tributary/core";
 import type { Kysely, Selectable, Transaction } from "kysely";
 import type { BlobRef } from "../../ports/records.ts";
 import type { Database } from "./schema.ts";
@@ -29,21 +29,21 @@ export function together<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T> {
 /** Tables with a row of a task's round, and when it came. */
 type OfRounds = "bufferedCohorts" | "measurements";
 
-/** A task's rows, newest first. */
+/** A task's rows, newest first. @param before only those that come after this place */
 export async function newestOfTask<Table extends OfRounds>(
   db: Db,
   table: Table,
   task: TaskName,
   limit: number,
+  before?: { readonly at: number; readonly roundId: RoundId },
 ): Promise<readonly Selectable<Database[Table]>[]> {
-  const rows = await db
-    // The columns named here are the same in all of them.
+  // The columns named here are the same in all of them.
+  let query = db
     .selectFrom<OfRounds>(table as OfRounds)
     .selectAll()
-    .where("task", "=", task)
-    .orderBy("at", "desc")
-    .orderBy("roundId", "desc")
-    .limit(limit)
-    .execute();
+    .where("task", "=", task);
+  if (before !== undefined)
+    query = query.where((eb) => eb(eb.refTuple("at", "roundId"), "<", eb.tuple(before.at, before.roundId)));
+  const rows = await query.orderBy("at", "desc").orderBy("roundId", "desc").limit(limit).execute();
   return rows as unknown as Selectable<Database[Table]>[];
 }

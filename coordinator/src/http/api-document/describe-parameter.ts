@@ -24,8 +24,7 @@ const PARAMETERS: Readonly<Record<string, { readonly description: string; readon
   step: { description: "Step of secure aggregation", example: "mask" },
   member: { description: "Place in the cohort", example: 4 },
   limit: { description: "At most so many", example: 100 },
-  cursor: { description: "`next` of the page before; the first page without it", example: "WzEyXQ" },
-  before: { description: "Only what comes before this number", example: 40 },
+  cursor: { description: "`next` of the page before; left out: the first page", example: "40" },
   start: { description: "From this index on", example: 0 },
   lastEventId: { description: "As Last-Event-ID, for an EventSource that is new", example: "1042" },
 };

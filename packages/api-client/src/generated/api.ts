@@ -1886,6 +1886,8 @@ export interface components {
         AlertList: {
             alerts: components["schemas"]["AlertView"][];
             counts: components["schemas"]["AlertCounts"];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         AlertRuleList: {
             rules: components["schemas"]["AlertRuleView"][];
@@ -2071,6 +2073,8 @@ export interface components {
                 hash: string;
                 timestampVersion: number;
             } | null;
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         AuditObject: {
             model?: string;
@@ -2198,6 +2202,8 @@ export interface components {
         };
         ChannelHistory: {
             history: components["schemas"]["ChannelView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         ChannelList: {
             channels: components["schemas"]["ChannelView"][];
@@ -2302,6 +2308,8 @@ export interface components {
         };
         DeliveryList: {
             deliveries: components["schemas"]["DeliveryView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         DeliveryView: {
             id: string;
@@ -2377,6 +2385,7 @@ export interface components {
         DeviceList: {
             devices: components["schemas"]["DeviceView"][];
             total: number;
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
             next: string | null;
         };
         DeviceRevocation: {
@@ -2446,7 +2455,7 @@ export interface components {
                 much: number;
                 source: string;
             };
-            /** @description Oldest first */
+            /** @description Newest first */
             measurements: {
                 roundId: string;
                 version: number;
@@ -2457,7 +2466,7 @@ export interface components {
                 at: string;
                 devices: number;
             }[];
-            /** @description The one that drifted most, beyond what chance would do, first */
+            /** @description What the newest measurement of the page has, with latest and histogram of it; the one that drifted most, beyond what chance would do, first */
             metrics: {
                 name: string;
                 /** @enum {string} */
@@ -2470,7 +2479,7 @@ export interface components {
                     /** @description Names of the bins between the first and the last */
                     classes: string[] | null;
                 };
-                /** @description By measurement; null: it has no reference, or nothing was counted */
+                /** @description In the order of the measurements; null: it has no reference, or nothing was counted */
                 history: ({
                     psi: number;
                     psiLimit: number;
@@ -2478,6 +2487,8 @@ export interface components {
                     beyondNoise: boolean;
                 } | null)[];
             }[];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         DriftView: {
             metric: string;
@@ -3122,6 +3133,8 @@ export interface components {
         };
         MeasurementList: {
             measurements: components["schemas"]["MeasurementView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         MeasurementView: {
             task: string;
@@ -3386,6 +3399,8 @@ export interface components {
         };
         PolicyDecisionList: {
             decisions: components["schemas"]["PolicyDecisionView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         PolicyDecisionView: {
             /** @description Its name; task:NAME is the release policy of a task */
@@ -3573,6 +3588,8 @@ export interface components {
         };
         RefusalList: {
             refusals: components["schemas"]["RefusalView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         RefusalView: {
             device: string;
@@ -3770,6 +3787,8 @@ export interface components {
         };
         RolloutList: {
             rollouts: components["schemas"]["RolloutView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         RolloutReason: {
             /** @enum {string} */
@@ -4036,6 +4055,8 @@ export interface components {
         };
         RoundList: {
             rounds: components["schemas"]["RoundView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         RoundView: {
             id: string;
@@ -4117,7 +4138,7 @@ export interface components {
             /** @description That know all the fields of the query */
             kinds: ("version" | "round" | "task")[];
             results: components["schemas"]["SearchResult"][];
-            /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
             next: string | null;
         };
         SecretInput: {
@@ -5282,6 +5303,8 @@ export interface components {
         };
         VersionList: {
             versions: components["schemas"]["VersionView"][];
+            /** @description `cursor` of the next page; null: there is none. Nothing else tells: a page may hold less than `limit` and not be the last */
+            next: string | null;
         };
         VersionStep: {
             /** @constant */
@@ -7762,15 +7785,15 @@ export interface operations {
                 /** @description RFC 3339, UTC */
                 until?: string;
                 /**
-                 * @description Records of smaller indices
-                 * @example 40
-                 */
-                before?: number;
-                /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -8510,10 +8533,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -8577,10 +8605,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description Newest measurements
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -8705,10 +8738,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -9549,13 +9587,13 @@ export interface operations {
                 /** @description Only these; left out: all that know the fields */
                 kind?: "version" | "round" | "task";
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
                 /**
-                 * @description `next` of the page before
-                 * @example WzEyXQ
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
                  */
                 cursor?: string;
             };
@@ -10093,7 +10131,18 @@ export interface operations {
     };
     getModelRollouts: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description Most rows of the page
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current
@@ -10684,15 +10733,15 @@ export interface operations {
                 seenBefore?: string;
                 search?: string;
                 /**
-                 * @description `next` of the page before; the first page without it
-                 * @example WzEyXQ
-                 */
-                cursor?: string;
-                /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -11087,15 +11136,15 @@ export interface operations {
                  */
                 task?: string;
                 /**
-                 * @description Resolved alerts with a smaller id
-                 * @example 40
-                 */
-                before?: number;
-                /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -12201,10 +12250,15 @@ export interface operations {
             query: {
                 policy?: string;
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -12658,10 +12712,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
             };
             header?: {
                 /**
@@ -12935,15 +12994,15 @@ export interface operations {
         parameters: {
             query: {
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
                 /**
-                 * @description Only what comes before this number
+                 * @description `next` of the page before; left out: the first page
                  * @example 40
                  */
-                before?: number;
+                cursor?: string;
             };
             header?: {
                 /**
@@ -13503,16 +13562,18 @@ export interface operations {
     getTaskRounds: {
         parameters: {
             query: {
+                /** @description Only the round of this number */
+                number?: number;
                 /**
-                 * @description At most so many
+                 * @description Most rows of the page
                  * @example 100
                  */
                 limit: number;
                 /**
-                 * @description Only what comes before this number
+                 * @description `next` of the page before; left out: the first page
                  * @example 40
                  */
-                before?: number;
+                cursor?: string;
             };
             header?: {
                 /**
@@ -13635,7 +13696,18 @@ export interface operations {
     };
     getRoundRefusals: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description Most rows of the page
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description `next` of the page before; left out: the first page
+                 * @example 40
+                 */
+                cursor?: string;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current

@@ -13,6 +13,7 @@ import {
   urlOption,
   type OperatorOptions,
 } from "../operator.ts";
+import { printNext } from "../paging.ts";
 import { addAlertRulesCommand } from "./alert-rules.ts";
 
 interface Options extends OperatorOptions {
@@ -25,7 +26,7 @@ interface ListOptions extends Options {
   readonly model?: string;
   readonly task?: string;
   readonly limit: number;
-  readonly before?: number;
+  readonly cursor?: string;
 }
 
 interface SaidOptions extends Options {
@@ -62,12 +63,13 @@ export function alertsCommand(): Command {
     .option("--model <name>", "only of this model")
     .option("--task <name>", "only of this task")
     .addOption(new Option("--limit <n>", "so many").argParser(integerBetween(1, 500)).default(50))
-    .addOption(new Option("--before <alert>", "resolved ones before this one").argParser(id))
+    .option("--cursor <text>", "go on where an earlier answer ended: its next")
     .addHelpText("after", examples("tributary alerts list", "tributary alerts list --state firing --json"))
     .action(async ({ json, url, dataDir, ...query }: ListOptions) => {
       const answer = await reading({ url, dataDir }).alerts(query);
       if (json === true) return console.log(JSON.stringify(answer));
       for (const line of alertLines(answer.alerts)) console.log(line);
+      printNext(answer.next);
     });
 
   withOperator(command.command("show"))

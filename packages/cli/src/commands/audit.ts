@@ -11,15 +11,18 @@ import { servedRecords } from "../audit/served-records.ts";
 import { signedAuditHead, verifyAudit, type AuditResult } from "../audit/verify-audit.ts";
 import { metadataOf } from "../log/signed-timestamp.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { beforeOption, printNext } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { givenRoot, MAX_ROOT_BYTES, trustedRoot } from "../trusted-root.ts";
 import { examples } from "../examples.ts";
 
-interface ListOptions extends OperatorOptions, Omit<AuditFilter, "since" | "until" | "limit" | "version"> {
+interface ListOptions
+  extends OperatorOptions, Omit<AuditFilter, "since" | "until" | "limit" | "cursor" | "version"> {
   readonly modelVersion?: number;
   readonly since?: string;
   readonly until?: string;
   readonly limit: number;
+  readonly before?: string;
   readonly json?: boolean;
 }
 
@@ -63,11 +66,7 @@ export function auditCommand(): Command {
     .option("--rollout <id>", "of this rollout")
     .option("--since <time>", "from this time on: 2026-03-01, or 2026-03-01T12:00Z")
     .option("--until <time>", "before this time")
-    .addOption(
-      new Option("--before <n>", "records before this one").argParser(
-        integerBetween(0, Number.MAX_SAFE_INTEGER),
-      ),
-    )
+    .addOption(beforeOption("records before this one"))
     .addOption(new Option("--limit <n>", "so many").default(50).argParser(integerBetween(1, 500)))
     .option("--json", "print one JSON object")
     .addHelpText(
@@ -123,17 +122,20 @@ async function listRecords({
   since,
   until,
   modelVersion,
+  before,
   ...filter
 }: ListOptions): Promise<void> {
   const api = createApiClient({ baseUrl: url, token: operatorToken({ url, dataDir }) });
   const answer = await api.audit({
     ...filter,
+    ...(before === undefined ? {} : { cursor: before }),
     ...(modelVersion === undefined ? {} : { version: modelVersion }),
     ...(since === undefined ? {} : { since: timeOf("--since", since) }),
     ...(until === undefined ? {} : { until: timeOf("--until", until) }),
   });
   if (json === true) return console.log(JSON.stringify(answer));
   for (const line of recordLines(answer.records)) console.log(line);
+  printNext(answer.next, "--before");
 }
 
 async function verify(options: VerifyOptions): Promise<void> {

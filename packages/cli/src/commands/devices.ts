@@ -10,6 +10,7 @@ import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { printNext } from "../paging.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 interface ListOptions extends OperatorOptions {
@@ -89,9 +90,8 @@ export function devicesCommand(): Command {
       if (json === true) return console.log(JSON.stringify(page));
       if (page.devices.length === 0) return console.log("no such device");
       for (const line of tableLines(COLUMNS, page.devices)) console.log(line);
-      console.log(
-        `${page.devices.length} of ${page.total}${page.next === null ? "" : `; the next page: --after ${page.next}`}`,
-      );
+      console.log(`${page.devices.length} of ${page.total}`);
+      printNext(page.next, "--after");
     });
 
   command

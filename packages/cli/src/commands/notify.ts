@@ -6,12 +6,12 @@ import {
   type NotificationChannelView,
 } from "@tributary/api-client";
 import { LIMITS, parseJson, parseNotificationChannel } from "@tributary/protocol";
-import { Command, Option } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -98,16 +98,16 @@ export function notifyCommand(): Command {
       );
     });
 
-  withOperator(command.command("log"))
+  withPaging(withOperator(command.command("log")), 300)
     .description("Show what was told by a channel and what waits to be, newest first.")
     .argument("<channel>", "its name")
-    .addOption(new Option("--last <n>", "only so many").argParser(integerBetween(1, 300)).default(20))
     .addHelpText("after", examples("tributary notify log ops --last 50"))
-    .action(async (name: string, { last, ...options }: Options & { readonly last: number }) => {
-      const deliveries = await operating(options).deliveries(name, { limit: last });
-      if (options.json === true) return console.log(JSON.stringify({ deliveries }));
+    .action(async (name: string, { last, cursor, ...options }: Options & Paging) => {
+      const { deliveries, next } = await operating(options).deliveries(name, { limit: last, cursor });
+      if (options.json === true) return console.log(JSON.stringify({ deliveries, next }));
       if (deliveries.length === 0) return console.log(`nothing was told by ${name} yet`);
       for (const line of tableLines(DELIVERIES, deliveries)) console.log(line);
+      printNext(next);
     });
   return command;
 }

@@ -6,8 +6,7 @@ import {
   type PolicyView,
 } from "@tributary/api-client";
 import { LIMITS, parseJson, parsePolicy } from "@tributary/protocol";
-import { Command, Option } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { Command } from "commander";
 import { examples } from "../examples.ts";
 import {
   dataDirOption,
@@ -16,6 +15,7 @@ import {
   urlOption,
   type OperatorOptions,
 } from "../operator.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -110,19 +110,19 @@ export function policyCommand(): Command {
       console.log(`policy ${policy} was removed`);
     });
 
-  withOperator(command.command("decisions"))
+  withPaging(withOperator(command.command("decisions")), 500)
     .description("Show what was decided, newest first: of one policy or of all.")
     .argument("[policy]", "its name")
-    .addOption(new Option("--last <n>", "only so many").argParser(integerBetween(1, 500)).default(20))
     .addHelpText(
       "after",
       examples("tributary policy decisions", "tributary policy decisions follow --last 5"),
     )
-    .action(async (policy: string | undefined, { last, ...options }: Options & { readonly last: number }) => {
-      const decisions = await reading(options).policyDecisions({ policy, limit: last });
-      if (options.json === true) return console.log(JSON.stringify({ decisions }));
+    .action(async (policy: string | undefined, { last, cursor, ...options }: Options & Paging) => {
+      const { decisions, next } = await reading(options).policyDecisions({ policy, limit: last, cursor });
+      if (options.json === true) return console.log(JSON.stringify({ decisions, next }));
       if (decisions.length === 0) return console.log("nothing was decided yet");
       for (const line of tableLines(DECISIONS, decisions)) console.log(line);
+      printNext(next);
     });
   return command;
 }

@@ -1,4 +1,4 @@
-import { createApiClient, type ApiClient } from "@tributary/api-client";
+import { createApiClient, pages, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
@@ -58,17 +58,14 @@ async function pointedTo(api: ApiClient, model: string, channel: string): Promis
 
 /** The last older version that the channel had and that may still be run. @throws `cli/no-version-before` */
 async function versionBefore(api: ApiClient, model: string, channel: string, from: number): Promise<number> {
-  const [history, withdrawn] = await Promise.all([
-    api.channelHistory(model, channel),
-    api.withdrawals(model),
-  ]);
-  const barred = new Set(withdrawn.map(({ version }) => version));
-  const before = history.find(({ version }) => version < from && !barred.has(version));
-  if (before === undefined)
-    throw failure(
-      "cli/no-version-before",
-      `channel ${channel} of ${model} had no version before ${from} that devices may run`,
-      { detail: { model, channel, version: from } },
-    );
-  return before.version;
+  const barred = new Set((await api.withdrawals(model)).map(({ version }) => version));
+  for await (const { history } of pages((cursor) => api.channelHistory(model, channel, { cursor }))) {
+    const before = history.find(({ version }) => version < from && !barred.has(version));
+    if (before !== undefined) return before.version;
+  }
+  throw failure(
+    "cli/no-version-before",
+    `channel ${channel} of ${model} had no version before ${from} that devices may run`,
+    { detail: { model, channel, version: from } },
+  );
 }

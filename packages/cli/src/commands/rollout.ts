@@ -7,6 +7,7 @@ import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
 import { evidenceLines, headline, rolloutLines, simulationLines } from "../rollouts/rollout-lines.ts";
 import { examples } from "../examples.ts";
@@ -19,6 +20,10 @@ interface SimulateOptions extends RolloutOptions {
   readonly harm: number;
   readonly harmed?: string;
   readonly looks: number;
+  readonly json?: boolean;
+}
+
+interface ListOptions extends OperatorOptions, Paging {
   readonly json?: boolean;
 }
 
@@ -90,19 +95,19 @@ Examples:
       printSimulation(await rolloutDocument({ ...options, arm }), options);
     });
 
-  command
-    .command("list")
+  withPaging(command.command("list"), 500)
     .description("List the rollouts of a model, newest first.")
     .argument("<model>", "the model")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary rollout list digits"))
-    .action(async (model: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
-      const rollouts = await readerApi({ url, dataDir }).rollouts(model);
-      if (json === true) return console.log(JSON.stringify({ rollouts }));
+    .action(async (model: string, { json, last, cursor, ...options }: ListOptions) => {
+      const { rollouts, next } = await readerApi(options).rollouts(model, { limit: last, cursor });
+      if (json === true) return console.log(JSON.stringify({ rollouts, next }));
       for (const view of rollouts) console.log(headline(view));
       if (rollouts.length === 0) console.log("no rollouts");
+      printNext(next);
     });
 
   command
@@ -274,7 +279,7 @@ function printSimulation(spec: RolloutSpec, options: SimulateOptions): void {
 
 async function viewOf(api: ApiClient, model: string, rollout?: string): Promise<RolloutView> {
   if (rollout !== undefined) return api.rollout(model, rollout);
-  const [newest] = await api.rollouts(model);
+  const [newest] = (await api.rollouts(model, { limit: 1 })).rollouts;
   if (newest !== undefined) return newest;
   throw failure("cli/usage", `${model} has no rollout: start one with tributary rollout start ${model}`);
 }

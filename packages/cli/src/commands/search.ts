@@ -1,14 +1,23 @@
-import { createApiClient, type SearchField, type SearchKind, type SearchResult } from "@tributary/api-client";
+import {
+  createApiClient,
+  pages,
+  type SearchField,
+  type SearchKind,
+  type SearchResult,
+  type SearchView,
+} from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { examples } from "../examples.ts";
 import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { printNext } from "../paging.ts";
 import { RESULT_COLUMNS } from "../search/result-columns.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 interface SearchCommandOptions extends OperatorOptions {
   readonly kind?: SearchKind;
   readonly limit: number;
+  readonly cursor?: string;
   readonly fields?: boolean;
   readonly json?: boolean;
 }
@@ -37,6 +46,7 @@ export function searchCommand(): Command {
     .argument("[query]", "such as 'accuracy > 0.95 and strategy = fedAdam'; none: everything", "")
     .addOption(new Option("--kind <kind>", "only these (default: all that know the fields)").choices(KINDS))
     .addOption(new Option("--limit <n>", "so many").default(50).argParser(integerBetween(1, 10_000)))
+    .option("--cursor <text>", "go on where an earlier answer ended: its next")
     .option("--fields", "list what can be searched by, and search nothing")
     .option("--json", "print one JSON object")
     .addOption(urlOption())
@@ -66,16 +76,18 @@ async function runSearch(query: string, options: SearchCommandOptions): Promise<
     return;
   }
   const results: SearchResult[] = [];
-  let cursor: string | undefined;
-  do {
+  let next: string | null = null;
+  const read = (cursor = options.cursor): Promise<SearchView> => {
     const limit = Math.min(MOST_AT_A_TIME, options.limit - results.length);
-    const page = await api.search(query, { kind: options.kind, limit, cursor });
+    return api.search(query, { kind: options.kind, limit, cursor });
+  };
+  for await (const page of pages(read)) {
     results.push(...page.results);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined && results.length < options.limit);
-  const more = cursor !== undefined;
-  if (options.json === true) return console.log(JSON.stringify({ query, results, more }));
+    next = page.next;
+    if (results.length >= options.limit) break;
+  }
+  if (options.json === true) return console.log(JSON.stringify({ query, results, next }));
   if (results.length === 0) return console.log("nothing was found");
   for (const line of tableLines(RESULT_COLUMNS, results)) console.log(line);
-  if (more) console.log(`there is more: --limit ${options.limit * 2}`);
+  printNext(next);
 }

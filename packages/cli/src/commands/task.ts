@@ -11,8 +11,10 @@ import { addWatchCommand } from "./task-watch.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
+import { everyRefusal } from "../rounds/every-refusal.ts";
 import { taskLines, trustLine } from "../task-lines.ts";
 import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
@@ -109,8 +111,8 @@ export function taskCommand(): Command {
       print(task, false);
       for (const line of taskLines(task, activity)) console.log(`  ${line}`);
       if (task.spec.strategy.trustedDataset === undefined) return;
-      const current = (await api.versions(task.model)).find(({ version }) => version === task.currentVersion);
-      if (current !== undefined && current.trust !== null) console.log(`  ${trustLine(current.trust)}`);
+      const current = await api.version(task.model, task.currentVersion);
+      if (current.trust !== null) console.log(`  ${trustLine(current.trust)}`);
     });
 
   addWatchCommand(command);
@@ -173,7 +175,7 @@ Examples:
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task refusals digits-12"))
     .action(async (round: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const refusals = await readerApi(options).refusals(round);
+      const refusals = await everyRefusal(readerApi(options), round);
       if (options.json === true) return console.log(JSON.stringify({ refusals }));
       for (const { at, device, code, detail } of refusals)
         console.log(`${at}  ${device}  ${code}  ${JSON.stringify(detail)}`);
@@ -192,24 +194,25 @@ Examples:
       if (options.json === true) return console.log(JSON.stringify({ buffer }));
       for (const line of bufferLines(name, buffer)) console.log(line);
     });
-  withOperator(command.command("results"))
+  withPaging(withOperator(command.command("results")), 500)
     .description(
       "Show what the devices of a task measured, round by round: versions on their examples, how versions run there, and what its gate found.",
     )
     .argument("<name>", "the task")
-    .addOption(new Option("--last <n>", "only so many rounds").argParser(integerBetween(1, 500)).default(20))
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task results how-it-runs --last 5"))
     .action(
-      async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
-        const measurements = await readerApi(options).measurements(name, {
-          limit: options.last,
-        });
-        if (options.json === true) return console.log(JSON.stringify({ measurements }));
+      async (
+        name: string,
+        { json, last, cursor, ...options }: OperatorOptions & Paging & { readonly json?: boolean },
+      ) => {
+        const { measurements, next } = await readerApi(options).measurements(name, { limit: last, cursor });
+        if (json === true) return console.log(JSON.stringify({ measurements, next }));
         for (const measurement of measurements.toReversed()) {
           for (const line of measurementLines(measurement)) console.log(line);
         }
         if (measurements.length === 0) console.log(`no device of ${name} has measured anything yet`);
+        printNext(next);
       },
     );
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { createApiClient } from "@tributary/api-client";
+import { createApiClient, cursorBefore } from "@tributary/api-client";
 import {
   createMlflowClient,
   mlflowOfEnvironment,
@@ -64,8 +64,10 @@ function servedRuns(options: OperatorOptions): RunSource {
   return {
     tasks: async () => (await api.tasks()).map(({ name }) => name),
     task: (name) => orUndefined(api.task(name)),
-    rounds: (task, page) => api.rounds(task, page),
-    measurements: (task, page) => api.measurements(task, page),
+    rounds: async (task, { limit, before }) =>
+      (await api.rounds(task, { limit, ...(before !== undefined && { cursor: cursorBefore(before) }) }))
+        .rounds,
+    measurements: async (task, page) => (await api.measurements(task, page)).measurements,
     version: (model, version) => orUndefined(api.version(model, version)),
   };
 }

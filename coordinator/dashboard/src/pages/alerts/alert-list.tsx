@@ -1,5 +1,5 @@
 import type { AlertView } from "@tributary/api-client";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactNode, useId, useState } from "react";
 import { Link } from "wouter";
 import { ALL_MODELS, useCan } from "../../data/permissions.ts";
@@ -10,10 +10,11 @@ import { alertHref, alertState } from "../../model/alert-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 import { CheckIcon, WarningIcon } from "../../ui/icons.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
+import { MoreButton } from "../../ui/more-button.tsx";
 
 /** What fires, what is about to, and what did. */
 export function AlertList(): ReactNode {
-  const query = useQuery(useDashboard().queries.alerts());
+  const query = useInfiniteQuery(useDashboard().queries.alerts());
   return (
     <Loaded query={query}>
       {({ alerts }) => {
@@ -23,6 +24,7 @@ export function AlertList(): ReactNode {
           <>
             {open.length === 0 ? <Calm /> : <Alerts title="Now" alerts={open} />}
             {past.length > 0 && <Alerts title="Before" alerts={past} />}
+            <MoreButton query={query}>Show older alerts</MoreButton>
           </>
         );
       }}

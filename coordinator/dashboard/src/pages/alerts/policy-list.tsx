@@ -1,5 +1,5 @@
 import type { PolicyInput, PolicyView } from "@tributary/api-client";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ALL_MODELS, useCan } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
@@ -9,6 +9,7 @@ import { policyState, policyWords } from "../../model/alert-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 import { CommandLine } from "../../ui/command-line.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
+import { MoreButton } from "../../ui/more-button.tsx";
 
 /** What the coordinator decides by itself, and what it decided: of any model, so for whoever sees all. */
 export function PolicyList(): ReactNode {
@@ -26,7 +27,7 @@ export function PolicyList(): ReactNode {
 function Policies(): ReactNode {
   const { queries } = useDashboard();
   const policies = useQuery(queries.policies());
-  const decisions = useQuery(queries.policyDecisions());
+  const decisions = useInfiniteQuery(queries.policyDecisions());
   const now = useServerNow(15_000);
   return (
     <>
@@ -76,6 +77,7 @@ function Policies(): ReactNode {
                   </li>
                 ))}
               </ul>
+              <MoreButton query={decisions}>Show older decisions</MoreButton>
             </section>
           )
         }

@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useDashboard } from "../../data/dashboard-context.ts";
+import { type Cursor, nextOf } from "../../data/queries.ts";
 import { firstModelOf } from "../../data/session.ts";
 import { useWhoAmI } from "../../data/session-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
@@ -12,6 +13,7 @@ import { auditFile } from "../../model/audit-file.ts";
 import { save } from "../../ui/chart-frame.tsx";
 import { Hint } from "../../ui/hint.tsx";
 import { LoadError } from "../../ui/load-error.tsx";
+import { MoreButton } from "../../ui/more-button.tsx";
 import { tellFailed } from "../../ui/notices.ts";
 import { OperatorTokenForm } from "../../view/operator-token-form.tsx";
 import { CardSkeleton } from "../../ui/skeleton.tsx";
@@ -88,10 +90,10 @@ function Records({ lost }: { readonly lost: (error: unknown) => void }): ReactNo
       operator.audit({
         ...filter,
         limit: PAGE_SIZE,
-        ...(pageParam === undefined ? {} : { before: pageParam }),
+        ...(pageParam === undefined ? {} : { cursor: pageParam }),
       }),
-    initialPageParam: undefined as number | undefined,
-    getNextPageParam: ({ records }) => (records.length < PAGE_SIZE ? undefined : records.at(-1)?.index),
+    initialPageParam: undefined as Cursor,
+    getNextPageParam: nextOf,
     refetchInterval: EVERY_MS,
     staleTime: 0,
     retry: false,
@@ -120,18 +122,7 @@ function Records({ lost }: { readonly lost: (error: unknown) => void }): ReactNo
           <AuditRow key={record.index} record={record} now={now} />
         ))}
       </ol>
-      {log.hasNextPage && (
-        <div>
-          <button
-            type="button"
-            className="button"
-            disabled={log.isFetchingNextPage}
-            onClick={() => void log.fetchNextPage()}
-          >
-            {log.isFetchingNextPage ? "Reading…" : "Show older records"}
-          </button>
-        </div>
-      )}
+      <MoreButton query={log}>Show older records</MoreButton>
     </>
   );
 }

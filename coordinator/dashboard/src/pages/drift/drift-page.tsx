@@ -1,5 +1,5 @@
-import type { DriftHistory, DriftMetric } from "@tributary/api-client";
-import { useQuery } from "@tanstack/react-query";
+import type { DriftMetric } from "@tributary/api-client";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo } from "react";
 import { Link, useSearchParams } from "wouter";
 import { versionHref } from "../../addresses.ts";
@@ -7,10 +7,12 @@ import { type ChartLevel, LineChart } from "../../charts/line-chart.tsx";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { formatCount, formatShare } from "../../format/numbers.ts";
 import { formatFull } from "../../format/time.ts";
+import type { DriftCourse } from "../../model/drift-course.ts";
 import { comparedBars, driftSentence, driftTitle, levelOf } from "../../model/drift-levels.ts";
 import { ChartFrame, type FigureColumn } from "../../ui/chart-frame.tsx";
 import { Hint } from "../../ui/hint.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
+import { MoreButton } from "../../ui/more-button.tsx";
 import { PageSkeleton } from "../../ui/skeleton.tsx";
 import { NoDrift } from "./no-drift.tsx";
 import "./drift.css";
@@ -62,7 +64,7 @@ export function DriftPage(): ReactNode {
 
 function DriftOf({ task }: { readonly task: string }): ReactNode {
   const { queries } = useDashboard();
-  const history = useQuery(queries.drift(task));
+  const history = useInfiniteQuery(queries.drift(task));
   return (
     <Loaded query={history}>
       {(drift) => (
@@ -71,13 +73,14 @@ function DriftOf({ task }: { readonly task: string }): ReactNode {
           {drift.metrics.map((metric) => (
             <Metric key={metric.name} drift={drift} metric={metric} />
           ))}
+          <MoreButton query={history}>Show older measurements</MoreButton>
         </>
       )}
     </Loaded>
   );
 }
 
-function Reference({ drift }: { readonly drift: DriftHistory }): ReactNode {
+function Reference({ drift }: { readonly drift: DriftCourse }): ReactNode {
   const { reference, measurements, levels, metrics, model } = drift;
   const { hasDataset, first } = reference;
   const beyond = metrics.filter(({ latest }) => latest.beyondNoise).length;
@@ -121,13 +124,7 @@ function Reference({ drift }: { readonly drift: DriftHistory }): ReactNode {
   );
 }
 
-function Metric({
-  drift,
-  metric,
-}: {
-  readonly drift: DriftHistory;
-  readonly metric: DriftMetric;
-}): ReactNode {
+function Metric({ drift, metric }: { readonly drift: DriftCourse; readonly metric: DriftMetric }): ReactNode {
   const { measurements, levels } = drift;
   const { latest, history } = metric;
   const level = levelOf(latest.psi, levels);

@@ -1,5 +1,5 @@
 import type { TaskActivityView, TaskView } from "@tributary/api-client";
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
@@ -36,7 +36,7 @@ function Overview({ tasks }: { readonly tasks: readonly TaskView[] }): ReactNode
   const nowMs = useServerNow(30_000);
   const { data: status } = useQuery(queries.status());
   const { data: models = [] } = useQuery(queries.models());
-  const { data: found } = useQuery(queries.alerts());
+  const { data: found } = useInfiniteQuery(queries.alerts());
   const { data: keys = [] } = useQuery({ ...queries.keys(), refetchInterval: KEYS_EVERY_MS });
   const rollouts = useQueries({ queries: models.map(({ name }) => queries.rollouts(name)) }).flatMap(
     ({ data = [] }) => data,

@@ -10,6 +10,7 @@ import { formatAgo, formatFull } from "../../format/time.ts";
 import { comparedName } from "../../model/search-suggestions.ts";
 import { CardSkeleton } from "../../ui/skeleton.tsx";
 import { LoadError } from "../../ui/load-error.tsx";
+import { MoreButton } from "../../ui/more-button.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { QueryBox } from "./query-box.tsx";
 import "./search.css";
@@ -95,22 +96,7 @@ export function SearchPage(): ReactNode {
             }
           />
         )}
-        {found.hasNextPage && (
-          <div>
-            <button
-              type="button"
-              className="more"
-              disabled={found.isFetchingNextPage}
-              onClick={() => void found.fetchNextPage()}
-            >
-              {found.isFetchingNextPage
-                ? "Looking…"
-                : results.length === 0
-                  ? "Look further back"
-                  : "Show more"}
-            </button>
-          </div>
-        )}
+        <MoreButton query={found}>{results.length === 0 ? "Look further back" : "Show more"}</MoreButton>
       </section>
     </div>
   );

@@ -52,9 +52,13 @@ export function channelRepository(db: Db): ChannelRepository {
         .executeTakeFirstOrThrow();
       return numDeletedRows > 0n;
     },
-    async history(model, { name, limit = 1000 } = {}) {
+    async history(model, { name, limit = 1000, before } = {}) {
       let query = db.selectFrom("channelHistory").selectAll().where("model", "=", model);
       if (name !== undefined) query = query.where("name", "=", name);
+      if (before !== undefined)
+        query = query.where((eb) =>
+          eb(eb.refTuple("releasedAt", "version"), "<", eb.tuple(before.releasedAt, before.version)),
+        );
       return query
         .orderBy("releasedAt", "desc")
         .orderBy("version", "desc")

@@ -29,15 +29,10 @@ export function deliveryRepository(db: Db): DeliveryRepository {
       if (channel !== undefined) query = query.where("channel", "=", channel);
       return (await query.orderBy("sequence").execute()).map(toRecord);
     },
-    async list(channel, { limit }) {
-      const rows = await db
-        .selectFrom("deliveries")
-        .selectAll()
-        .where("channel", "=", channel)
-        .orderBy("sequence", "desc")
-        .limit(limit)
-        .execute();
-      return rows.map(toRecord);
+    async list(channel, { limit, before }) {
+      let query = db.selectFrom("deliveries").selectAll().where("channel", "=", channel);
+      if (before !== undefined) query = query.where("sequence", "<", before);
+      return (await query.orderBy("sequence", "desc").limit(limit).execute()).map(toRecord);
     },
     async prune(channel, keep) {
       const oldest = await db

@@ -15,8 +15,8 @@ export function measurementRepository(db: Db): MeasurementRepository {
           .execute(),
       );
     },
-    async list(task, { limit = 100 } = {}) {
-      return (await newestOfTask(db, "measurements", task, limit)).map(toRecord);
+    async list(task, { limit = 100, before } = {}) {
+      return (await newestOfTask(db, "measurements", task, limit, before)).map(toRecord);
     },
     async ofPair(model, a, b) {
       const row = await db

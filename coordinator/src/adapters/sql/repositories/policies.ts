@@ -60,12 +60,16 @@ export function policyDecisionRepository(db: Db): PolicyDecisionRepository {
         .executeTakeFirst();
       return row && toDecision(row);
     },
-    async list({ policy, since, limit }) {
+    async list({ policy, since, limit, before }) {
       let query = db.selectFrom("policyDecisions").selectAll();
       if (policy !== undefined) query = query.where("policy", "=", policy);
       if (since !== undefined) query = query.where("at", ">=", since);
-      const rows = await query.orderBy("at", "desc").orderBy("id", "desc").limit(limit).execute();
-      return rows.map(toDecision);
+      if (before !== undefined)
+        query = query.where((eb) =>
+          eb(eb.refTuple("at", "policy", "key"), "<", eb.tuple(before.at, before.policy, before.key)),
+        );
+      const ordered = query.orderBy("at", "desc").orderBy("policy", "desc").orderBy("key", "desc");
+      return (await ordered.limit(limit).execute()).map(toDecision);
     },
     async prune(before) {
       await db.deleteFrom("policyDecisions").where("at", "<", before).execute();

@@ -9,10 +9,11 @@ export function refusalRepository(db: Db): RefusalRepository {
         .values({ ...refusal, detail: JSON.stringify(refusal.detail) })
         .execute();
     },
-    async list({ deviceId, roundId, limit = 100 }) {
-      let query = db.selectFrom("refusals").select(["deviceId", "roundId", "code", "detail", "at"]);
+    async list({ deviceId, roundId, limit = 100, before }) {
+      let query = db.selectFrom("refusals").select(["id", "deviceId", "roundId", "code", "detail", "at"]);
       if (deviceId !== undefined) query = query.where("deviceId", "=", deviceId);
       if (roundId !== undefined) query = query.where("roundId", "=", roundId);
+      if (before !== undefined) query = query.where("id", "<", before);
       const rows = await query.orderBy("id", "desc").limit(limit).execute();
       return rows.map((row) => ({
         ...row,

@@ -37,15 +37,10 @@ export function rolloutRepository(db: Db): RolloutRepository {
         .executeTakeFirst();
       return row && toRecord(row);
     },
-    async list(model, { limit = 100 } = {}) {
-      const rows = await db
-        .selectFrom("rollouts")
-        .selectAll()
-        .where("model", "=", model)
-        .orderBy("number", "desc")
-        .limit(limit)
-        .execute();
-      return rows.map(toRecord);
+    async list(model, { limit = 100, before } = {}) {
+      let query = db.selectFrom("rollouts").selectAll().where("model", "=", model);
+      if (before !== undefined) query = query.where("number", "<", before);
+      return (await query.orderBy("number", "desc").limit(limit).execute()).map(toRecord);
     },
     async underWay(model) {
       let query = db.selectFrom("rollouts").selectAll().where("endedAt", "is", null);
