@@ -28,7 +28,7 @@ import { registerPreconditions } from "./preconditions.ts";
 import type { SharedAnswers } from "./shared-answers.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { createSerializerCompiler } from "./serializers.ts";
-import { strictBody } from "./strict-bodies.ts";
+import { strict } from "./strict-schemas.ts";
 import { createValidatorCompiler } from "./validators.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
 
@@ -49,6 +49,7 @@ declare module "fastify" {
 const HSTS_MAX_AGE_SECONDS = 31_536_000;
 /** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
+const NO_QUERY = { type: "object", properties: {} };
 
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
 const DEVICE_PATHS =
@@ -205,10 +206,18 @@ export async function createApp(options: AppOptions): Promise<{
   });
 
   app.addHook("onRoute", (route) => {
-    const { schema, config } = route;
+    const { schema, config, url } = route;
+    if (schema === undefined) return;
+    const { body, querystring = NO_QUERY } = schema;
     // Devices may be newer than this coordinator.
-    if (schema?.body !== undefined && config?.audience !== "device")
-      route.schema = { ...schema, body: strictBody(schema.body) };
+    const strictBody = body !== undefined && config?.audience !== "device";
+    // Others than operators are sent here with what somebody else put behind the address.
+    const strictQuery = (config?.audience ?? "operator") === "operator" && url.startsWith("/v1/");
+    route.schema = {
+      ...schema,
+      ...(strictBody ? { body: strict(body) } : {}),
+      ...(strictQuery ? { querystring: strict(querystring) } : {}),
+    };
   });
   options.sharedAnswers?.register(app);
   registerEntityTags(app);

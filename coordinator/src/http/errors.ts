@@ -1,6 +1,6 @@
 import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem, TributaryError } from "@tributary/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { unknownField } from "./strict-bodies.ts";
+import { unknownField } from "./strict-schemas.ts";
 
 /** What left our hands is coded already; what Fastify found wrong with a request gets its code here. */
 function codedError(error: unknown): TributaryError {
@@ -8,7 +8,7 @@ function codedError(error: unknown): TributaryError {
   const { code, statusCode = 500, validation, validationContext } = error as Partial<FastifyError>;
   const cause = { cause: error };
   if (validation !== undefined) {
-    const unknown = unknownField(validation, error);
+    const unknown = unknownField(validation, validationContext ?? "request", error);
     if (unknown !== undefined) return unknown;
     const [first] = validation;
     return failure("http/bad-request", `http: ${validationContext} is not valid`, {

@@ -49,6 +49,19 @@ test("a field that nobody knows is refused by its path, not left out unsaid", as
   expect(JSON.stringify(await task.json())).toContain("ruonds");
 });
 
+test("so is a parameter of an address: a filter that is misspelt is no list of all", async () => {
+  for (const path of ["/v1/audit?actoin=task.start", "/v1/models?actoin=1"]) {
+    const answer = await send("GET", path);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      code: "http/unknown-field",
+      data: { in: "querystring", path: "/actoin" },
+    });
+  }
+  // Proxies and pages may put something behind what everybody reads.
+  expect((await send("GET", "/healthz?from=proxy")).status).toBe(200);
+});
+
 test("what stands in a body is what it is: a number is no text there", async () => {
   const number = await send("PUT", NOTES, {}, { intendedUse: 7 });
   expect([number.status, await errorCode(number)]).toEqual([400, "http/bad-request"]);
