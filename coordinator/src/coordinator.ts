@@ -396,7 +396,7 @@ async function start(
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
   registerAlertRoutes(app, { alerts, store });
-  registerPolicyRoutes(app, policies);
+  registerPolicyRoutes(app, { policies, store });
   registerNotifyRoutes(app, notifier);
   registerRegistryRoutes(app, {
     config,

@@ -15,11 +15,11 @@ import {
 import Type from "typebox";
 import type { FastifyRequest } from "fastify";
 import { actorOf } from "../access/principal.ts";
+import { subjectScope } from "../access/subject-scope.ts";
 import type { App } from "../http/app.ts";
 import { bodyCheckedByHandler } from "../http/validators.ts";
 import { namedByPath } from "../http/named-by-path.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import { alertScope } from "./alert-scope.ts";
 import type { Alerts } from "./alerts.ts";
 
 const tags = ["alerts"];
@@ -37,7 +37,7 @@ export function registerAlertRoutes(
   app: App,
   { alerts, store }: { readonly alerts: Alerts; readonly store: Pick<MetadataStore, "tasks"> },
 ): void {
-  const scopeOf = ({ principal }: Pick<FastifyRequest, "principal">) => alertScope(principal, store);
+  const scopeOf = ({ principal }: Pick<FastifyRequest, "principal">) => subjectScope(principal, store);
 
   app.get(
     "/v1/alerts",

@@ -16,7 +16,8 @@ import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { AlertRecord, EventRecord, SilenceRecord } from "../ports/records.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
-import { EVERY_ALERT, requireOperator, seesRule, type AlertScope } from "./alert-scope.ts";
+import { EVERY_SUBJECT, requireOperate, type SubjectScope } from "../access/subject-scope.ts";
+import { seesRule } from "./sees-rule.ts";
 import { alertPage } from "./alert-pages.ts";
 import { advanceAlerts } from "./alert-machine.ts";
 import { alertAcknowledged, silenceCreated, silenceEnded } from "./alert-records.ts";
@@ -62,29 +63,29 @@ export interface AlertsContext {
  * asks is not there for them.
  */
 export interface Alerts {
-  rules(scope?: AlertScope): Promise<AlertRuleView[]>;
+  rules(scope?: SubjectScope): Promise<AlertRuleView[]>;
   /** @throws `coordinator/unknown-alert-rule` */
-  rule(name: string, scope?: AlertScope): Promise<AlertRuleView>;
+  rule(name: string, scope?: SubjectScope): Promise<AlertRuleView>;
   /** @throws `protocol/invalid-document`, `coordinator/too-many-alert-rules` */
   setRule(name: string, document: unknown, by: AuditActor): Promise<AlertRuleView>;
   /** @throws `coordinator/unknown-alert-rule` */
   removeRule(name: string, by: AuditActor): Promise<void>;
   /** @throws `http/invalid-cursor` */
-  list(query: AlertListQuery, scope?: AlertScope): Promise<AlertList>;
+  list(query: AlertListQuery, scope?: SubjectScope): Promise<AlertList>;
   /** @throws `coordinator/unknown-alert` */
-  get(id: number, scope?: AlertScope): Promise<AlertView>;
+  get(id: number, scope?: SubjectScope): Promise<AlertView>;
   /** @throws `coordinator/unknown-alert`, `coordinator/alert-ended`, `identity/forbidden` */
   acknowledge(
     id: number,
     said: AlertAcknowledge | null,
     by: AuditActor,
-    scope?: AlertScope,
+    scope?: SubjectScope,
   ): Promise<AlertView>;
-  silences(scope?: AlertScope): Promise<SilenceView[]>;
+  silences(scope?: SubjectScope): Promise<SilenceView[]>;
   /** @throws `protocol/invalid-document`, `identity/forbidden` */
-  silence(silence: NewSilence, by: AuditActor, scope?: AlertScope): Promise<SilenceView>;
+  silence(silence: NewSilence, by: AuditActor, scope?: SubjectScope): Promise<SilenceView>;
   /** @throws `coordinator/unknown-silence`, `identity/forbidden` */
-  endSilence(id: number, by: AuditActor, scope?: AlertScope): Promise<SilenceView>;
+  endSilence(id: number, by: AuditActor, scope?: SubjectScope): Promise<SilenceView>;
   /** Looks from here on by itself. */
   begin(): Promise<void>;
   /** Looks now at rules of these kinds; of all where none are named. */
@@ -286,13 +287,13 @@ export function createAlerts(context: AlertsContext): Alerts {
     return alertRuleView(rule, { origin, open, checkedAt: at, problem });
   };
 
-  const ruleOf = async (name: string, scope = EVERY_ALERT): Promise<AlertRuleView> => {
+  const ruleOf = async (name: string, scope = EVERY_SUBJECT): Promise<AlertRuleView> => {
     const known = (await alertRules(store)).find(({ rule }) => rule.name === name);
     if (known === undefined || !seesRule(scope, known.rule)) throw unknownRule(name);
     return ruleView(known, seen(scope, await store.alerts.open(name)));
   };
 
-  const alertOf = async (id: number, scope: AlertScope): Promise<AlertRecord> => {
+  const alertOf = async (id: number, scope: SubjectScope): Promise<AlertRecord> => {
     const alert = await store.alerts.get(id);
     if (alert !== undefined && scope("view", alert.subject)) return alert;
     throw failure("coordinator/unknown-alert", `alerts: no alert ${id}`, { detail: { alert: id } });
@@ -314,7 +315,7 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 
   return {
-    async rules(scope = EVERY_ALERT) {
+    async rules(scope = EVERY_SUBJECT) {
       const open = Map.groupBy(seen(scope, await store.alerts.open()), ({ rule }) => rule);
       return (await alertRules(store))
         .filter(({ rule }) => seesRule(scope, rule))
@@ -335,7 +336,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         await look();
       }),
 
-    async list(asked, scope = EVERY_ALERT) {
+    async list(asked, scope = EVERY_SUBJECT) {
       const { state, rule, model, task } = asked;
       const now = clock.now();
       const silences = await activeSilences();
@@ -353,13 +354,13 @@ export function createAlerts(context: AlertsContext): Alerts {
         next,
       };
     },
-    get: async (id, scope = EVERY_ALERT) =>
+    get: async (id, scope = EVERY_SUBJECT) =>
       alertView(await alertOf(id, scope), await activeSilences(), clock.now()),
-    acknowledge: (id, said, by, scope = EVERY_ALERT) =>
+    acknowledge: (id, said, by, scope = EVERY_SUBJECT) =>
       inTurn(async () => {
         const now = clock.now();
         const before = await alertOf(id, scope);
-        requireOperator(scope, before.subject, `alert ${id} of`);
+        requireOperate(scope, before.subject, `alerts: alert ${id} of`);
         if (before.state !== "firing")
           throw failure("coordinator/alert-ended", `alerts: alert ${id} is ${before.state}`, {
             detail: { alert: id, state: before.state },
@@ -376,7 +377,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         return alertView(after, silences, now);
       }),
 
-    async silences(scope = EVERY_ALERT) {
+    async silences(scope = EVERY_SUBJECT) {
       const now = clock.now();
       const all = await store.silences.list({ endsAfter: now - SILENCES_KEPT_MS });
       const views = all
@@ -387,9 +388,9 @@ export function createAlerts(context: AlertsContext): Alerts {
         ...views.filter(({ state }) => state === "ended").toReversed(),
       ].slice(0, MAX_SILENCES_SHOWN);
     },
-    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope = EVERY_ALERT) =>
+    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope = EVERY_SUBJECT) =>
       inTurn(async () => {
-        requireOperator(scope, matcher, "a silence of");
+        requireOperate(scope, matcher, "alerts: a silence of");
         const now = clock.now();
         const begins = startsAt === undefined ? now : Date.parse(startsAt);
         if (begins < now - durationMs)
@@ -410,7 +411,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         await silenceChanged(silence);
         return silenceView(silence, now);
       }),
-    endSilence: (id, by, scope = EVERY_ALERT) =>
+    endSilence: (id, by, scope = EVERY_SUBJECT) =>
       inTurn(async () => {
         const now = clock.now();
         const silence = await store.silences.get(id);
@@ -418,7 +419,7 @@ export function createAlerts(context: AlertsContext): Alerts {
           throw failure("coordinator/unknown-silence", `alerts: no silence ${id}`, {
             detail: { silence: id },
           });
-        requireOperator(scope, silence.matcher, `silence ${id} of`);
+        requireOperate(scope, silence.matcher, `alerts: silence ${id} of`);
         if (silence.endsAt <= now) return silenceView(silence, now);
         await store.transaction(async (tx) => {
           await tx.silences.end(id, now);
@@ -455,7 +456,7 @@ function nameOf(actor: AuditActor): string {
 
 const MAX_SILENCES_SHOWN = 200;
 
-function seen(scope: AlertScope, alerts: readonly AlertRecord[]): AlertRecord[] {
+function seen(scope: SubjectScope, alerts: readonly AlertRecord[]): AlertRecord[] {
   return alerts.filter(({ subject }) => scope("view", subject));
 }
 

@@ -13,6 +13,7 @@ import {
   type TrainOnDrift,
 } from "@tributary/protocol";
 import type { MeasuredDrift } from "../alerts/watch/drift.ts";
+import { EVERY_SUBJECT, type SubjectScope } from "../access/subject-scope.ts";
 import { LISTS } from "../pages/lists.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
@@ -26,6 +27,7 @@ import { withdrawnAncestor } from "../rollouts/barred-versions.ts";
 import type { Rollouts } from "../rollouts/rollouts.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import { policyDecided, policyRemoved, policySet } from "./policy-records.ts";
+import { requirePolicy, seesDecision, seesPolicy } from "./policy-scope.ts";
 import { allowanceOf, proposePromotion, proposeTraining, type Proposal } from "./proposal.ts";
 
 export const POLICY_LOOK_MS = 60_000;
@@ -48,15 +50,19 @@ export interface PoliciesContext {
 
 /** What the coordinator decides without an operator, each time with its evidence in the audit log. */
 export interface Policies {
-  list(): Promise<PolicyView[]>;
+  /** @param scope of what whoever asks sees, and changes; left out: of all models */
+  list(scope?: SubjectScope): Promise<PolicyView[]>;
   /** @throws `coordinator/unknown-policy` */
-  get(name: string): Promise<PolicyView>;
-  /** @throws `protocol/invalid-document`, `coordinator/too-many-policies`, `coordinator/unknown-task`, `coordinator/unknown-model` */
-  set(name: string, document: unknown, by: AuditActor): Promise<PolicyView>;
-  /** @throws `coordinator/unknown-policy` */
-  remove(name: string, by: AuditActor): Promise<void>;
+  get(name: string, scope?: SubjectScope): Promise<PolicyView>;
+  /**
+   * @throws `protocol/invalid-document`, `identity/forbidden`, `coordinator/too-many-policies`, `coordinator/unknown-task`,
+   *   `coordinator/unknown-model`
+   */
+  set(name: string, document: unknown, by: AuditActor, scope?: SubjectScope): Promise<PolicyView>;
+  /** @throws `coordinator/unknown-policy`, `identity/forbidden` */
+  remove(name: string, by: AuditActor, scope?: SubjectScope): Promise<void>;
   /** Newest first, of a policy or of all. @throws `http/invalid-cursor` */
-  decisions(asked: PolicyDecisionQuery): Promise<PolicyDecisionList>;
+  decisions(asked: PolicyDecisionQuery, scope?: SubjectScope): Promise<PolicyDecisionList>;
   begin(): void;
   /** Looks now at what is to be decided. */
   look(): Promise<void>;
@@ -241,20 +247,26 @@ export function createPolicies(context: PoliciesContext): Policies {
     };
   };
 
-  const recordOf = async (name: string): Promise<Policy> => {
-    const record = await store.policies.get(name);
-    if (record !== undefined) return record.policy;
+  const recordOf = async (
+    { policies }: Pick<MetadataRepositories, "policies">,
+    name: string,
+    scope: SubjectScope,
+  ): Promise<Policy> => {
+    const record = await policies.get(name);
+    // What one may not see is not there.
+    if (record !== undefined && seesPolicy(scope, record.policy)) return record.policy;
     throw unknownPolicy(name);
   };
 
   return {
-    async list() {
+    async list(scope = EVERY_SUBJECT) {
       const views: PolicyView[] = [];
-      for (const { policy } of await store.policies.list()) views.push(await viewOf(policy));
+      for (const { policy } of await store.policies.list())
+        if (seesPolicy(scope, policy)) views.push(await viewOf(policy));
       return views;
     },
-    get: async (name) => viewOf(await recordOf(name)),
-    set: (name, document, by) =>
+    get: async (name, scope = EVERY_SUBJECT) => viewOf(await recordOf(store, name, scope)),
+    set: (name, document, by, scope = EVERY_SUBJECT) =>
       inTurn(async () => {
         const named = typeof document === "object" && document !== null ? { name, ...document } : document;
         const policy = parsePolicy(named);
@@ -264,7 +276,11 @@ export function createPolicies(context: PoliciesContext): Policies {
           });
         const at = clock.now();
         await store.transaction(async (tx) => {
+          requirePolicy(scope, policy);
           await requireKnown(tx, policy);
+          const before = await tx.policies.get(name);
+          // The name may be another's.
+          if (before !== undefined) requirePolicy(scope, before.policy);
           const others = (await tx.policies.list()).filter((each) => each.policy.name !== name);
           if (others.length >= MAX_POLICIES)
             throw failure("coordinator/too-many-policies", `policies: there are ${others.length}`, {
@@ -276,19 +292,21 @@ export function createPolicies(context: PoliciesContext): Policies {
         log.info("policy set", { policy: name, enabled: policy.enabled, dryRun: policy.dryRun });
         return viewOf(policy);
       }),
-    remove: (name, by) =>
+    remove: (name, by, scope = EVERY_SUBJECT) =>
       inTurn(async () => {
         await store.transaction(async (tx) => {
-          if (!(await tx.policies.remove(name))) throw unknownPolicy(name);
-          await tx.audit.append([policyRemoved(by, name)], clock.now());
+          const policy = await recordOf(tx, name, scope);
+          requirePolicy(scope, policy);
+          await tx.policies.remove(name);
+          await tx.audit.append([policyRemoved(by, policy)], clock.now());
         });
         log.info("policy removed", { policy: name });
       }),
-    async decisions({ policy, ...asked }) {
+    async decisions({ policy, ...asked }, scope = EVERY_SUBJECT) {
       const { rows, next } = await LISTS.policyDecisions(asked, (page) =>
         store.policyDecisions.list({ ...page, ...(policy === undefined ? {} : { policy }) }),
       );
-      return { decisions: rows.map(decisionView), next };
+      return { decisions: rows.filter((row) => seesDecision(scope, row)).map(decisionView), next };
     },
     begin() {
       subscription = bus.subscribe("event", ({ id, type }) => {

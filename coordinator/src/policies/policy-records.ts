@@ -7,15 +7,16 @@ import {
   type Policy,
 } from "@tributary/protocol";
 import type { PolicyDecisionRecord } from "../ports/records.ts";
+import { policyAbout } from "./policy-scope.ts";
 
 // What the audit log says of policies.
 
 export function policySet(actor: AuditActor, policy: Policy): NewAuditRecord {
-  const { name, enabled, dryRun, cooldownMs, does } = policy;
+  const { enabled, dryRun, cooldownMs, does } = policy;
   return {
     actor,
     action: "policy.set",
-    object: { policy: name },
+    object: objectOf(policy),
     detail: {
       kind: does.kind,
       enabled,
@@ -26,8 +27,13 @@ export function policySet(actor: AuditActor, policy: Policy): NewAuditRecord {
   };
 }
 
-export function policyRemoved(actor: AuditActor, name: string): NewAuditRecord {
-  return { actor, action: "policy.remove", object: { policy: name } };
+export function policyRemoved(actor: AuditActor, policy: Policy): NewAuditRecord {
+  return { actor, action: "policy.remove", object: objectOf(policy) };
+}
+
+/** With the model or the task that it changes: whoever may see that sees the record. */
+function objectOf(policy: Policy): NewAuditRecord["object"] {
+  return { policy: policy.name, ...policyAbout(policy) };
 }
 
 /** A decision, with what it rests on. */

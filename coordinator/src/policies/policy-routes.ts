@@ -8,39 +8,52 @@ import {
   PolicyView,
 } from "@tributary/protocol";
 import Type from "typebox";
+import type { FastifyRequest } from "fastify";
 import { actorOf } from "../access/principal.ts";
+import { subjectScope } from "../access/subject-scope.ts";
 import type { App } from "../http/app.ts";
 import { bodyCheckedByHandler } from "../http/validators.ts";
 import { namedByPath } from "../http/named-by-path.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Policies } from "./policies.ts";
 
 const tags = ["policies"];
 const security = [{ operator: [] }];
 const params = Type.Object({ policy: PolicyNameSchema });
 
-/** What is decided without an operator. */
-export function registerPolicyRoutes(app: App, policies: Policies): void {
+/** One shows what the caller sees, and changes what they operate. */
+const config = { of: "any" } as const;
+
+/** What is decided without an operator, of the models that whoever asks sees. */
+export function registerPolicyRoutes(
+  app: App,
+  { policies, store }: { readonly policies: Policies; readonly store: Pick<MetadataStore, "tasks"> },
+): void {
+  const scopeOf = ({ principal }: Pick<FastifyRequest, "principal">) => subjectScope(principal, store);
+
   app.get(
     "/v1/policies",
     {
+      config,
       schema: {
         summary: "Policies, by name, with whether each may decide now",
         tags,
         response: { 200: PolicyList },
       },
     },
-    async () => ({ policies: await policies.list() }),
+    async (request) => ({ policies: await policies.list(await scopeOf(request)) }),
   );
 
   app.get(
     "/v1/policies/:policy",
-    { schema: { summary: "One policy", tags, params, response: { 200: PolicyView } } },
-    ({ params: { policy } }) => policies.get(policy),
+    { config, schema: { summary: "One policy", tags, params, response: { 200: PolicyView } } },
+    async (request) => policies.get(request.params.policy, await scopeOf(request)),
   );
 
   app.put(
     "/v1/policies/:policy",
     {
+      config,
       // Checked by parsePolicy, which fills in the defaults and names the field that is wrong.
       schema: {
         summary: 'Add a policy, or change one; "enabled": false stops it at once',
@@ -52,12 +65,14 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
       },
       validatorCompiler: bodyCheckedByHandler,
     },
-    (request) => policies.set(request.params.policy, request.body, actorOf(request)),
+    async (request) =>
+      policies.set(request.params.policy, request.body, actorOf(request), await scopeOf(request)),
   );
 
   app.delete(
     "/v1/policies/:policy",
     {
+      config,
       schema: {
         summary: "Remove a policy; what it decided stays",
         tags,
@@ -67,7 +82,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
       },
     },
     async (request, reply) => {
-      await policies.remove(request.params.policy, actorOf(request));
+      await policies.remove(request.params.policy, actorOf(request), await scopeOf(request));
       return reply.status(204).send(null);
     },
   );
@@ -75,6 +90,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
   app.get(
     "/v1/policy-decisions",
     {
+      config,
       schema: {
         summary: "What policies decided, newest first, with the evidence",
         tags,
@@ -82,7 +98,7 @@ export function registerPolicyRoutes(app: App, policies: Policies): void {
         response: { 200: PolicyDecisionList },
       },
     },
-    ({ query }) => policies.decisions(query),
+    async (request) => policies.decisions(request.query, await scopeOf(request)),
   );
 
   app.get(

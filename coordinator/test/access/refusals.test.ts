@@ -85,6 +85,9 @@ async function thingsOf(model: string, number: number): Promise<Things> {
     arms: [{ name: "b", version: 2 }],
     gates: [],
   });
+  const policy = `${model}-challenger`;
+  const does = { kind: "promote", model, by: "alias", alias: "reviewed" };
+  await made(`/policies/${policy}`, { enabled: false, does }, "PUT");
   const silence = { matcher: { model }, durationMs: 3_600_000, comment: "A night" };
   const { id } = (await made("/alert-silences", silence)) as { id: number };
   const roundId = asRoundId(`${task}-77`);
@@ -118,6 +121,7 @@ async function thingsOf(model: string, number: number): Promise<Things> {
     alert: String(alerts[0]!.id),
     silence: String(id),
     rule,
+    policy,
   };
 }
 
@@ -326,6 +330,7 @@ describe("an admin of one model", () => {
       "/v1/alerts",
       "/v1/alert-rules",
       "/v1/alert-silences",
+      "/v1/policies",
       "/v1/search?query=",
       "/v1/tasks",
     ])
@@ -361,6 +366,36 @@ describe("an admin of one model", () => {
     };
     expect(counts.counts).toMatchObject({ firing: 1 });
   });
+});
+
+test("a policy is seen by whoever sees what it names, and changed by whoever operates what it changes", async () => {
+  const headers = bearer(await tokenOf({ model: "digits", role: "operator" }));
+  const put = (policy: string, does: object) =>
+    ask({ method: "PUT", url: `/v1/policies/${policy}` }, digits, headers, { enabled: false, does });
+  const promote = (model: string) => ({ kind: "promote", model, by: "alias", alias: "reviewed" });
+  expect((await put("digits-challenger", promote("digits"))).status).toBe(200);
+  expect((await put("digits-next", promote("cats"))).code).toBe("identity/forbidden");
+  // Under the name of another's, and of what is not there.
+  expect((await put("cats-challenger", promote("digits"))).code).toBe("identity/forbidden");
+  expect((await put("dogs-next", promote("dogs"))).code).toBe("identity/forbidden");
+  // What it would look at.
+  const task = digits["task"];
+  const follow = { kind: "train-on-drift", task, telemetryTask: cats["task"] };
+  expect((await put("digits-follow", follow)).code).toBe("identity/forbidden");
+  expect((await put("digits-follow", { ...follow, telemetryTask: task })).status).toBe(200);
+  const remove = (policy: string, by = headers) =>
+    ask({ method: "DELETE", url: `/v1/policies/${policy}` }, digits, by);
+  expect((await remove("cats-challenger")).code).toBe("coordinator/unknown-policy");
+  const viewer = bearer(await tokenOf({ model: "digits", role: "viewer" }));
+  expect((await remove("digits-follow", viewer)).code).toBe("identity/forbidden");
+  expect((await remove("digits-follow")).status).toBe(204);
+  // Who sees the model sees in its records what was done.
+  const { text } = await ask(
+    { method: "GET", url: "/v1/audit?model=digits&action=policy.set" },
+    digits,
+    bearer(await tokenOf({ model: "digits", role: "auditor" })),
+  );
+  expect(text).toContain("digits-challenger");
 });
 
 test("a session changes nothing without the header of its page, on any route", async () => {

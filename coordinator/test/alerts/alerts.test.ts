@@ -3,7 +3,7 @@ import { asModelName } from "@tributary/core";
 import { ALERT_STATES, BUILT_IN_ALERT_RULES, type AlertList, type AlertView } from "@tributary/protocol";
 import fc from "fast-check";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
-import type { AlertScope } from "../../src/alerts/alert-scope.ts";
+import type { SubjectScope } from "../../src/access/subject-scope.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
 import { exampleAlert } from "../../src/testing/describe-stored-alerts.ts";
@@ -311,7 +311,7 @@ test("whoever is of one model gets full pages of what is of it, however much lie
         fingerprint: `${index}`,
       }),
     );
-  const ofDigits: AlertScope = (_right, { model }) => model === "digits";
+  const ofDigits: SubjectScope = (_right, { model }) => model === "digits";
   const { alerts } = room;
   const page = await alerts.list({ limit: 2 }, ofDigits);
   expect(page.alerts.map(({ id }) => id)).toEqual([6, 2]);

@@ -1,7 +1,7 @@
 import type { PolicyInput, PolicyView } from "@tributary/api-client";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { ALL_MODELS, useCan } from "../../data/permissions.ts";
+import { ALL_MODELS } from "../../data/permissions.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
@@ -11,20 +11,8 @@ import { CommandLine } from "../../ui/command-line.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
 import { MoreButton } from "../../ui/more-button.tsx";
 
-/** What the coordinator decides by itself, and what it decided: of any model, so for whoever sees all. */
+/** What the coordinator decides by itself, and what it decided, of the models that one sees. */
 export function PolicyList(): ReactNode {
-  const can = useCan();
-  if (can("view", ALL_MODELS)) return <Policies />;
-  return (
-    <section className="card">
-      <p data-testid="policies-for-all">
-        What is decided without an operator is of all models: it is for whoever may see all of them.
-      </p>
-    </section>
-  );
-}
-
-function Policies(): ReactNode {
   const { queries } = useDashboard();
   const policies = useQuery(queries.policies());
   const decisions = useInfiniteQuery(queries.policyDecisions());
@@ -94,6 +82,8 @@ function PolicyItem({
   readonly changed: () => Promise<unknown>;
 }): ReactNode {
   const { name, enabled, dryRun, cooldownMs, budget, does, state, waitsUntil } = policy;
+  const { data: tasks = [] } = useQuery(useDashboard().queries.tasks());
+  const model = does.kind === "promote" ? does.model : tasks.find((task) => task.name === does.task)?.model;
   return (
     <li className="alert" data-testid="policy" data-policy={name}>
       <div className="alert-text">
@@ -121,7 +111,7 @@ function PolicyItem({
           }
           hurts={enabled}
           done={`${name} is ${enabled ? "stopped" : "enabled"}`}
-          of={ALL_MODELS}
+          of={model ?? ALL_MODELS}
           testId={`switch-policy-${name}`}
           run={async (api) => {
             const document: PolicyInput = { name, dryRun, cooldownMs, budget, does };

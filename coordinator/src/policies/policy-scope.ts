@@ -1,0 +1,34 @@
+import { failure } from "@tributary/core";
+import type { Policy } from "@tributary/protocol";
+import { requireOperate, type About, type SubjectScope } from "../access/subject-scope.ts";
+import type { PolicyDecisionRecord } from "../ports/records.ts";
+
+type Does = Pick<Policy, "does">;
+
+/** What it changes. */
+export function policyAbout({ does }: Does): About {
+  return does.kind === "promote" ? { model: does.model } : { task: does.task };
+}
+
+/** Whoever sees all that it names. */
+export function seesPolicy(scope: SubjectScope, policy: Does): boolean {
+  const { does } = policy;
+  const watched = does.kind === "promote" || scope("view", { task: does.telemetryTask });
+  return watched && scope("view", policyAbout(policy));
+}
+
+export function seesDecision(
+  scope: SubjectScope,
+  { object: { model, task } }: PolicyDecisionRecord,
+): boolean {
+  return scope("view", { ...(model && { model }), ...(task && { task }) });
+}
+
+/** Whoever operates what it changes, and sees what it looks at. @throws `identity/forbidden` */
+export function requirePolicy(scope: SubjectScope, policy: Does): void {
+  requireOperate(scope, policyAbout(policy), "policies: one that changes");
+  if (seesPolicy(scope, policy)) return;
+  throw failure("identity/forbidden", "policies: it looks at a task that whoever asks may not see", {
+    detail: { needs: "view" },
+  });
+}
