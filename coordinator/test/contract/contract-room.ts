@@ -84,6 +84,8 @@ export async function openContractRoom(): Promise<ContractRoom> {
       ["roundId", [round]],
       ["round", [round]],
       ["channel", ["beta", "stable"]],
+      // Whether a rollout goes on is decided by what devices tell, and there are none that do.
+      ["gates", [[]]],
       ["alias", ["reviewed", "champion"]],
       ["device", [exampleDevice(2).deviceId]],
       ["population", [POPULATION]],
