@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeState, encodeState } from "@tributary/aggregation";
 import type { Digest } from "@tributary/core";
@@ -8,38 +7,16 @@ import { trainingMetrics, summarizeTraining } from "@tributary/metrics";
 import { bindWeights } from "@tributary/onnx/bind";
 import { decodeModel, encodeModel, splitWeights, type Node } from "@tributary/onnx";
 import { decodeUpdateHeader, parseTaskSpec, updateValues, type Offer } from "@tributary/protocol";
-import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
 import type { ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
 import { dequantizeParameters, l2Norm, parameterSet, tensor } from "@tributary/tensor";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { nodeRoom, type NodeRoom } from "../fixtures/node-room.ts";
 import { startSite, type Site } from "../fixtures/site.ts";
 
 let dataDir: string;
 let site: Site;
-const runtimes: Runtime[] = [];
-
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "tributary-device-"));
-  site = await startSite();
-  await site.repository.release(1);
-});
-afterEach(async () => {
-  await Promise.all(runtimes.splice(0).map((runtime) => runtime.close()));
-  await site.close();
-  await rm(dataDir, { recursive: true, force: true });
-});
-
-async function start(options: Partial<NodeRuntimeOptions> = {}): Promise<Runtime> {
-  const runtime = await createRuntime({
-    coordinator: site.url,
-    trust: { root: site.repository.root },
-    token: "good-token",
-    dataDir,
-    ...options,
-  });
-  runtimes.push(runtime);
-  return runtime;
-}
+let start: NodeRoom["start"];
+nodeRoom((room) => ({ dataDir, site, start } = room));
 
 async function nextEvent<E extends { type: string }, Type extends E["type"]>(
   events: AsyncIterable<E>,

@@ -1,30 +1,17 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createRuntime } from "@tributary/runtime/node";
 import type { Runtime } from "@tributary/runtime";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { startSite, type Site } from "../fixtures/site.ts";
+import { beforeEach, expect, test } from "vitest";
+import { nodeRoom, type NodeRoom } from "../fixtures/node-room.ts";
+import type { Site } from "../fixtures/site.ts";
 
 let dataDir: string;
 let site: Site;
+let start: NodeRoom["start"];
 let runtime: Runtime;
-
+nodeRoom((room) => ({ dataDir, site, start } = room));
 beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "tributary-forget-"));
-  site = await startSite();
-  await site.repository.release(1);
-  runtime = await createRuntime({
-    coordinator: site.url,
-    trust: { root: site.repository.root },
-    token: "good-token",
-    dataDir,
-  });
-});
-afterEach(async () => {
-  await runtime.close();
-  await site.close();
-  await rm(dataDir, { recursive: true, force: true });
+  runtime = await start();
 });
 
 const image = Uint8Array.from({ length: 784 }, (_, at) => at % 256);

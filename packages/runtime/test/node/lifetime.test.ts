@@ -1,43 +1,22 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { failure } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import type { Offer } from "@tributary/protocol";
-import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
+import { createRuntime } from "@tributary/runtime/node";
 import type { Runtime, RuntimeEvent } from "@tributary/runtime";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { nodeRoom, type NodeRoom } from "../fixtures/node-room.ts";
 import { startSite, type Site, type SiteSession } from "../fixtures/site.ts";
 
 // What a device keeps, lets go of and gives up over its life.
 
 let dataDir: string;
 let site: Site;
-const runtimes: Runtime[] = [];
-
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "tributary-lifetime-"));
-  site = await startSite();
-  await site.repository.release(1);
-});
-afterEach(async () => {
-  await Promise.all(runtimes.splice(0).map((runtime) => runtime.close()));
-  await site.close();
-  await rm(dataDir, { recursive: true, force: true });
-});
-
-async function start(options: Partial<NodeRuntimeOptions> = {}): Promise<Runtime> {
-  const runtime = await createRuntime({
-    coordinator: site.url,
-    trust: { root: site.repository.root },
-    token: "good-token",
-    dataDir,
-    ...options,
-  });
-  runtimes.push(runtime);
-  return runtime;
-}
+let start: NodeRoom["start"];
+let runtimes: Runtime[];
+nodeRoom((room) => ({ dataDir, site, runtimes, start } = room));
 
 async function until<Type extends RuntimeEvent["type"]>(
   events: AsyncIterable<RuntimeEvent>,

@@ -1,39 +1,19 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Offer } from "@tributary/protocol";
-import { createRuntime } from "@tributary/runtime/node";
 import type { Participation, ParticipateOptions, ParticipationEvent, Runtime } from "@tributary/runtime";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { startSite, type Site } from "../fixtures/site.ts";
+import { expect, test } from "vitest";
+import { nodeRoom, type NodeRoom } from "../fixtures/node-room.ts";
+import type { Site } from "../fixtures/site.ts";
 
-let dataDir: string;
 let site: Site;
-const runtimes: Runtime[] = [];
-
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "tributary-training-"));
-  site = await startSite();
-  await site.repository.release(1);
-});
-afterEach(async () => {
-  await Promise.all(runtimes.splice(0).map((runtime) => runtime.close()));
-  await site.close();
-  await rm(dataDir, { recursive: true, force: true });
-});
+let begin: NodeRoom["start"];
+nodeRoom((room) => ({ site, start: begin } = room));
 
 async function start(options: Partial<ParticipateOptions> = {}): Promise<{
   runtime: Runtime;
   participation: Participation;
   events: AsyncIterator<ParticipationEvent>;
 }> {
-  const runtime = await createRuntime({
-    coordinator: site.url,
-    trust: { root: site.repository.root },
-    token: "good-token",
-    dataDir,
-  });
-  runtimes.push(runtime);
+  const runtime = await begin();
   const digits = await runtime.model("digits");
   if ((await digits.examples.count()) === 0) {
     await digits.examples.addAll(

@@ -1,5 +1,4 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Engine, Session } from "@tributary/engine";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
@@ -7,8 +6,9 @@ import { encodeUtf8 } from "@tributary/core";
 import { rolloutDevice, rolloutPath, withdrawnPath } from "@tributary/protocol";
 import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
 import type { ModelHandle, Runtime, RuntimeEvent } from "@tributary/runtime";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startSite, type Site } from "../fixtures/site.ts";
+import { describe, expect, test } from "vitest";
+import { nodeRoom, type NodeRoom } from "../fixtures/node-room.ts";
+import type { Site } from "../fixtures/site.ts";
 
 // What a device runs of a model while documents beside its channel say more than the channel does.
 
@@ -17,28 +17,12 @@ const image = new Uint8Array(784).fill(9);
 let dataDir: string;
 let site: Site;
 let events: RuntimeEvent[];
-const runtimes: Runtime[] = [];
-
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "tributary-rollouts-"));
-  site = await startSite();
-  await site.repository.release(1);
-});
-afterEach(async () => {
-  await Promise.all(runtimes.splice(0).map((runtime) => runtime.close()));
-  await site.close();
-  await rm(dataDir, { recursive: true, force: true });
-});
+let begin: NodeRoom["start"];
+let runtimes: Runtime[];
+nodeRoom((room) => ({ dataDir, site, runtimes, start: begin } = room));
 
 async function start(options: Partial<NodeRuntimeOptions> = {}): Promise<Runtime> {
-  const runtime = await createRuntime({
-    coordinator: site.url,
-    trust: { root: site.repository.root },
-    token: "good-token",
-    dataDir,
-    ...options,
-  });
-  runtimes.push(runtime);
+  const runtime = await begin(options);
   events = [];
   const all = runtime.events();
   void (async () => {
