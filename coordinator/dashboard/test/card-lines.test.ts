@@ -2,6 +2,7 @@ import type { ModelCard } from "@tributary/api-client";
 import { expect, test } from "vitest";
 import { cardLines } from "../src/model/card-lines.ts";
 import { aVersion } from "./views.ts";
+import { formatFull } from "../src/format/time.ts";
 
 const port = { name: "image", dtype: "float32", shape: [-1, 784] } as const;
 const card = (more: Partial<ModelCard["version"]> = {}): ModelCard => ({
@@ -48,7 +49,7 @@ test("says what points to a version, how it was measured and made, and what is k
     {
       term: "Made",
       words: "by task digits, from version 6",
-      more: "20 updates of 1,200 examples; fedAdam, learningRate 0.1; coordinator 0.1.0",
+      more: `${formatFull(aVersion(7, 6).createdAt)}; 20 updates of 1,200 examples; fedAdam, learningRate 0.1; coordinator 0.1.0`,
     },
     {
       term: "Privacy",

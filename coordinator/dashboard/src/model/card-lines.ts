@@ -1,5 +1,6 @@
 import type { ModelCard } from "@tributary/api-client";
 import { formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatFull } from "../format/time.ts";
 
 /** A fact of a model card for people. */
 export interface CardLine {
@@ -55,7 +56,14 @@ function measured({ accuracy, loss, lineage }: ModelCard["version"]): CardLine {
   return { term, words: figures, ...(more === "" ? {} : { more }) };
 }
 
-function made({ parentVersion, lineage, strategy, cohort, numExamples }: ModelCard["version"]): CardLine {
+function made({
+  createdAt,
+  parentVersion,
+  lineage,
+  strategy,
+  cohort,
+  numExamples,
+}: ModelCard["version"]): CardLine {
   const from = parentVersion === null ? "the first version" : `from version ${parentVersion}`;
   const by = lineage?.madeBy;
   const words =
@@ -66,11 +74,12 @@ function made({ parentVersion, lineage, strategy, cohort, numExamples }: ModelCa
         : `by task ${by.task}, ${from}`;
   const settings = Object.entries(strategy?.parameters ?? {}).map(([name, value]) => `${name} ${value}`);
   const more = [
+    formatFull(createdAt),
     ...(cohort === 0 ? [] : [`${formatCount(cohort)} updates of ${formatCount(numExamples)} examples`]),
     ...(strategy === null ? [] : [[strategy.name, ...settings].join(", ")]),
     ...(lineage === null ? [] : [`coordinator ${lineage.code.coordinator}`]),
   ].join("; ");
-  return { term: "Made", words, ...(more === "" ? {} : { more }) };
+  return { term: "Made", words, more };
 }
 
 function privacy({ lineage }: ModelCard["version"]): CardLine {

@@ -2,6 +2,7 @@ import { type ReactNode, use } from "react";
 import { Link } from "wouter";
 import { SETTINGS } from "../addresses.ts";
 import { grantsWords } from "../model/access-words.ts";
+import { LeaveIcon } from "../ui/icons.tsx";
 import { AskToSignIn, useSession, useWhoAmI } from "../data/session-context.ts";
 
 /** As whom one is signed in, and the way out; or the way in. */
@@ -24,11 +25,12 @@ export function WhoAmI(): ReactNode {
       </Link>
       <button
         type="button"
-        className="button"
+        className="button sign-out"
         data-testid="sign-out"
         onClick={() => void session.signOut().catch(() => session.refresh())}
       >
-        Sign out
+        <span className="sign-out-words">Sign out</span>
+        <LeaveIcon />
       </button>
     </div>
   );

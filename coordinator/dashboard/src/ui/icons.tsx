@@ -173,6 +173,14 @@ export function MenuIcon(): ReactNode {
   );
 }
 
+export function LeaveIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="M6.5 2.5h-3a1 1 0 0 0-1 1v9a1 1 0 0 0 1 1h3M7 8h6.5M10.8 5.2 13.5 8l-2.7 2.8" />
+    </Icon>
+  );
+}
+
 export function ThemeIcon(): ReactNode {
   return (
     <Icon>
