@@ -63,29 +63,29 @@ export interface AlertsContext {
  * asks is not there for them.
  */
 export interface Alerts {
-  rules(scope?: SubjectScope): Promise<AlertRuleView[]>;
+  rules(scope: SubjectScope): Promise<AlertRuleView[]>;
   /** @throws `coordinator/unknown-alert-rule` */
-  rule(name: string, scope?: SubjectScope): Promise<AlertRuleView>;
+  rule(name: string, scope: SubjectScope): Promise<AlertRuleView>;
   /** @throws `protocol/invalid-document`, `coordinator/too-many-alert-rules` */
   setRule(name: string, document: unknown, by: AuditActor): Promise<AlertRuleView>;
   /** @throws `coordinator/unknown-alert-rule` */
   removeRule(name: string, by: AuditActor): Promise<void>;
   /** @throws `http/invalid-cursor` */
-  list(query: AlertListQuery, scope?: SubjectScope): Promise<AlertList>;
+  list(query: AlertListQuery, scope: SubjectScope): Promise<AlertList>;
   /** @throws `coordinator/unknown-alert` */
-  get(id: number, scope?: SubjectScope): Promise<AlertView>;
+  get(id: number, scope: SubjectScope): Promise<AlertView>;
   /** @throws `coordinator/unknown-alert`, `coordinator/alert-ended`, `identity/forbidden` */
   acknowledge(
     id: number,
     said: AlertAcknowledge | null,
     by: AuditActor,
-    scope?: SubjectScope,
+    scope: SubjectScope,
   ): Promise<AlertView>;
-  silences(scope?: SubjectScope): Promise<SilenceView[]>;
+  silences(scope: SubjectScope): Promise<SilenceView[]>;
   /** @throws `protocol/invalid-document`, `identity/forbidden` */
-  silence(silence: NewSilence, by: AuditActor, scope?: SubjectScope): Promise<SilenceView>;
+  silence(silence: NewSilence, by: AuditActor, scope: SubjectScope): Promise<SilenceView>;
   /** @throws `coordinator/unknown-silence`, `identity/forbidden` */
-  endSilence(id: number, by: AuditActor, scope?: SubjectScope): Promise<SilenceView>;
+  endSilence(id: number, by: AuditActor, scope: SubjectScope): Promise<SilenceView>;
   /** Looks from here on by itself. */
   begin(): Promise<void>;
   /** Looks now at rules of these kinds; of all where none are named. */
@@ -287,7 +287,7 @@ export function createAlerts(context: AlertsContext): Alerts {
     return alertRuleView(rule, { origin, open, checkedAt: at, problem });
   };
 
-  const ruleOf = async (name: string, scope = EVERY_SUBJECT): Promise<AlertRuleView> => {
+  const ruleOf = async (name: string, scope: SubjectScope): Promise<AlertRuleView> => {
     const known = (await alertRules(store)).find(({ rule }) => rule.name === name);
     if (known === undefined || !seesRule(scope, known.rule)) throw unknownRule(name);
     return ruleView(known, seen(scope, await store.alerts.open(name)));
@@ -315,7 +315,7 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 
   return {
-    async rules(scope = EVERY_SUBJECT) {
+    async rules(scope) {
       const open = Map.groupBy(seen(scope, await store.alerts.open()), ({ rule }) => rule);
       return (await alertRules(store))
         .filter(({ rule }) => seesRule(scope, rule))
@@ -327,7 +327,8 @@ export function createAlerts(context: AlertsContext): Alerts {
         const rule = await setAlertRule(context, name, document, by);
         log.info("alerts: rule set", { rule: name, enabled: rule.enabled });
         await look(new Set([rule.kind]));
-        return ruleOf(name);
+        // Rules are for whoever operates all models.
+        return ruleOf(name, EVERY_SUBJECT);
       }),
     removeRule: (name, by) =>
       inTurn(async () => {
@@ -336,7 +337,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         await look();
       }),
 
-    async list(asked, scope = EVERY_SUBJECT) {
+    async list(asked, scope) {
       const { state, rule, model, task } = asked;
       const now = clock.now();
       const silences = await activeSilences();
@@ -354,9 +355,8 @@ export function createAlerts(context: AlertsContext): Alerts {
         next,
       };
     },
-    get: async (id, scope = EVERY_SUBJECT) =>
-      alertView(await alertOf(id, scope), await activeSilences(), clock.now()),
-    acknowledge: (id, said, by, scope = EVERY_SUBJECT) =>
+    get: async (id, scope) => alertView(await alertOf(id, scope), await activeSilences(), clock.now()),
+    acknowledge: (id, said, by, scope) =>
       inTurn(async () => {
         const now = clock.now();
         const before = await alertOf(id, scope);
@@ -377,7 +377,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         return alertView(after, silences, now);
       }),
 
-    async silences(scope = EVERY_SUBJECT) {
+    async silences(scope) {
       const now = clock.now();
       const all = await store.silences.list({ endsAfter: now - SILENCES_KEPT_MS });
       const views = all
@@ -388,7 +388,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         ...views.filter(({ state }) => state === "ended").toReversed(),
       ].slice(0, MAX_SILENCES_SHOWN);
     },
-    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope = EVERY_SUBJECT) =>
+    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope) =>
       inTurn(async () => {
         requireOperate(scope, matcher, "alerts: a silence of");
         const now = clock.now();
@@ -411,7 +411,7 @@ export function createAlerts(context: AlertsContext): Alerts {
         await silenceChanged(silence);
         return silenceView(silence, now);
       }),
-    endSilence: (id, by, scope = EVERY_SUBJECT) =>
+    endSilence: (id, by, scope) =>
       inTurn(async () => {
         const now = clock.now();
         const silence = await store.silences.get(id);

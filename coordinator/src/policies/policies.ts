@@ -13,7 +13,7 @@ import {
   type TrainOnDrift,
 } from "@tributary/protocol";
 import type { MeasuredDrift } from "../alerts/watch/drift.ts";
-import { EVERY_SUBJECT, type SubjectScope } from "../access/subject-scope.ts";
+import type { SubjectScope } from "../access/subject-scope.ts";
 import { LISTS } from "../pages/lists.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
@@ -50,19 +50,19 @@ export interface PoliciesContext {
 
 /** What the coordinator decides without an operator, each time with its evidence in the audit log. */
 export interface Policies {
-  /** @param scope of what whoever asks sees, and changes; left out: of all models */
-  list(scope?: SubjectScope): Promise<PolicyView[]>;
+  /** @param scope of what whoever asks sees, and changes */
+  list(scope: SubjectScope): Promise<PolicyView[]>;
   /** @throws `coordinator/unknown-policy` */
-  get(name: string, scope?: SubjectScope): Promise<PolicyView>;
+  get(name: string, scope: SubjectScope): Promise<PolicyView>;
   /**
    * @throws `protocol/invalid-document`, `identity/forbidden`, `coordinator/too-many-policies`, `coordinator/unknown-task`,
    *   `coordinator/unknown-model`
    */
-  set(name: string, document: unknown, by: AuditActor, scope?: SubjectScope): Promise<PolicyView>;
+  set(name: string, document: unknown, by: AuditActor, scope: SubjectScope): Promise<PolicyView>;
   /** @throws `coordinator/unknown-policy`, `identity/forbidden` */
-  remove(name: string, by: AuditActor, scope?: SubjectScope): Promise<void>;
+  remove(name: string, by: AuditActor, scope: SubjectScope): Promise<void>;
   /** Newest first, of a policy or of all. @throws `http/invalid-cursor` */
-  decisions(asked: PolicyDecisionQuery, scope?: SubjectScope): Promise<PolicyDecisionList>;
+  decisions(asked: PolicyDecisionQuery, scope: SubjectScope): Promise<PolicyDecisionList>;
   begin(): void;
   /** Looks now at what is to be decided. */
   look(): Promise<void>;
@@ -259,14 +259,14 @@ export function createPolicies(context: PoliciesContext): Policies {
   };
 
   return {
-    async list(scope = EVERY_SUBJECT) {
+    async list(scope) {
       const views: PolicyView[] = [];
       for (const { policy } of await store.policies.list())
         if (seesPolicy(scope, policy)) views.push(await viewOf(policy));
       return views;
     },
-    get: async (name, scope = EVERY_SUBJECT) => viewOf(await recordOf(store, name, scope)),
-    set: (name, document, by, scope = EVERY_SUBJECT) =>
+    get: async (name, scope) => viewOf(await recordOf(store, name, scope)),
+    set: (name, document, by, scope) =>
       inTurn(async () => {
         const named = typeof document === "object" && document !== null ? { name, ...document } : document;
         const policy = parsePolicy(named);
@@ -292,7 +292,7 @@ export function createPolicies(context: PoliciesContext): Policies {
         log.info("policy set", { policy: name, enabled: policy.enabled, dryRun: policy.dryRun });
         return viewOf(policy);
       }),
-    remove: (name, by, scope = EVERY_SUBJECT) =>
+    remove: (name, by, scope) =>
       inTurn(async () => {
         await store.transaction(async (tx) => {
           const policy = await recordOf(tx, name, scope);
@@ -302,7 +302,7 @@ export function createPolicies(context: PoliciesContext): Policies {
         });
         log.info("policy removed", { policy: name });
       }),
-    async decisions({ policy, ...asked }, scope = EVERY_SUBJECT) {
+    async decisions({ policy, ...asked }, scope) {
       const { rows, next } = await LISTS.policyDecisions(asked, (page) =>
         store.policyDecisions.list({ ...page, ...(policy === undefined ? {} : { policy }) }),
       );

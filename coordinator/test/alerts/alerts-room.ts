@@ -1,3 +1,4 @@
+import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { silentLogger, systemRandom } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
 import { createInProcessBus } from "../../src/adapters/bus/in-process-bus.ts";
@@ -102,7 +103,7 @@ export async function openAlertsRoom(sending: Partial<NotifierContext["sending"]
       await open.alerts.look();
     },
     async list(state?: AlertView["state"]): Promise<readonly AlertView[]> {
-      return (await open.alerts.list({ limit: 500, ...(state && { state }) })).alerts;
+      return (await open.alerts.list({ limit: 500, ...(state && { state }) }, EVERY_SUBJECT)).alerts;
     },
     async dispose(): Promise<void> {
       await open.close();

@@ -3,7 +3,7 @@ import { asModelName } from "@tributary/core";
 import { ALERT_STATES, BUILT_IN_ALERT_RULES, type AlertList, type AlertView } from "@tributary/protocol";
 import fc from "fast-check";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
-import type { SubjectScope } from "../../src/access/subject-scope.ts";
+import { EVERY_SUBJECT, type SubjectScope } from "../../src/access/subject-scope.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
 import { exampleAlert } from "../../src/testing/describe-stored-alerts.ts";
@@ -110,16 +110,16 @@ test("an acknowledgement has a name and a comment, is recorded, and can be taken
   await room.look();
   const [alert] = await room.list();
   const said = { by: "Ada", comment: "the phones are off for the night" };
-  const acknowledged = await room.alerts.acknowledge(alert!.id, said, OPERATOR_BY_HTTP);
+  const acknowledged = await room.alerts.acknowledge(alert!.id, said, OPERATOR_BY_HTTP, EVERY_SUBJECT);
   expect(acknowledged.acknowledgement).toEqual({ ...said, at: "2026-01-01T00:00:00.000Z" });
-  expect((await room.alerts.list({ limit: 1 })).counts).toEqual({
+  expect((await room.alerts.list({ limit: 1 }, EVERY_SUBJECT)).counts).toEqual({
     firing: 1,
     critical: 0,
     pending: 0,
     unacknowledged: 0,
   });
-  await room.alerts.acknowledge(alert!.id, null, OPERATOR_BY_HTTP);
-  expect((await room.alerts.list({ limit: 1 })).counts.unacknowledged).toBe(1);
+  await room.alerts.acknowledge(alert!.id, null, OPERATOR_BY_HTTP, EVERY_SUBJECT);
+  expect((await room.alerts.list({ limit: 1 }, EVERY_SUBJECT)).counts.unacknowledged).toBe(1);
   const records = await room.store.audit.read(0, 10);
   expect(records.map(({ action, object, detail }) => ({ action, object, detail }))).toEqual([
     {
@@ -135,28 +135,32 @@ test("an acknowledgement has a name and a comment, is recorded, and can be taken
   ]);
   await room.store.tasks.setState(exampleTask().name, "finished");
   await room.look();
-  const late = room.alerts.acknowledge(alert!.id, said, OPERATOR_BY_HTTP);
+  const late = room.alerts.acknowledge(alert!.id, said, OPERATOR_BY_HTTP, EVERY_SUBJECT);
   expect(await codeOf(late)).toBe("coordinator/alert-ended");
-  expect(await codeOf(room.alerts.get(99))).toBe("coordinator/unknown-alert");
+  expect(await codeOf(room.alerts.get(99, EVERY_SUBJECT))).toBe("coordinator/unknown-alert");
 });
 
 test("a silence holds for what matches it, until it ends or is ended", async () => {
   await failRounds();
   await room.look();
   const other = { matcher: { rule: "drift" }, durationMs: HOUR, comment: "not this one" };
-  await room.alerts.silence(other, OPERATOR_BY_HTTP);
+  await room.alerts.silence(other, OPERATOR_BY_HTTP, EVERY_SUBJECT);
   expect((await room.list())[0]?.silencedUntil).toBeNull();
   const silence = await room.alerts.silence(
     { matcher: { model: asModelName("digits") }, durationMs: HOUR, by: "Ada", comment: "maintenance" },
     OPERATOR_BY_HTTP,
+    EVERY_SUBJECT,
   );
   expect(silence).toMatchObject({ state: "active", by: "Ada", endsAt: "2026-01-01T01:00:00.000Z" });
   expect((await room.list())[0]?.silencedUntil).toBe("2026-01-01T01:00:00.000Z");
-  expect((await room.alerts.list({ limit: 9 })).counts).toMatchObject({ firing: 1, unacknowledged: 0 });
+  expect((await room.alerts.list({ limit: 9 }, EVERY_SUBJECT)).counts).toMatchObject({
+    firing: 1,
+    unacknowledged: 0,
+  });
   expect(told().at(-1)).toMatchObject({ silencedUntil: "2026-01-01T01:00:00.000Z" });
   room.clock.advance(HOUR);
   expect((await room.list())[0]?.silencedUntil).toBeNull();
-  expect((await room.alerts.silences()).map(({ state }) => state)).toEqual(["ended", "ended"]);
+  expect((await room.alerts.silences(EVERY_SUBJECT)).map(({ state }) => state)).toEqual(["ended", "ended"]);
   const ahead = await room.alerts.silence(
     {
       matcher: { kind: "rounds-fail" },
@@ -165,12 +169,19 @@ test("a silence holds for what matches it, until it ends or is ended", async () 
       comment: "the move",
     },
     OPERATOR_BY_HTTP,
+    EVERY_SUBJECT,
   );
   expect(ahead.state).toBe("ahead");
-  expect(await room.alerts.endSilence(ahead.id, OPERATOR_BY_HTTP)).toMatchObject({ state: "ended" });
-  expect(await codeOf(room.alerts.endSilence(99, OPERATOR_BY_HTTP))).toBe("coordinator/unknown-silence");
+  expect(await room.alerts.endSilence(ahead.id, OPERATOR_BY_HTTP, EVERY_SUBJECT)).toMatchObject({
+    state: "ended",
+  });
+  expect(await codeOf(room.alerts.endSilence(99, OPERATOR_BY_HTTP, EVERY_SUBJECT))).toBe(
+    "coordinator/unknown-silence",
+  );
   const past = { ...other, startsAt: "2025-01-01T00:00:00Z" };
-  expect(await codeOf(room.alerts.silence(past, OPERATOR_BY_HTTP))).toBe("protocol/invalid-document");
+  expect(await codeOf(room.alerts.silence(past, OPERATOR_BY_HTTP, EVERY_SUBJECT))).toBe(
+    "protocol/invalid-document",
+  );
   const actions = (await room.store.audit.read(0, 10)).map(({ action }) => action);
   expect(actions).toEqual([
     "alert-silence.create",
@@ -183,10 +194,10 @@ test("a silence holds for what matches it, until it ends or is ended", async () 
 test("rules are changed, disabled, added, narrowed and put back", async () => {
   await failRounds();
   await room.look();
-  expect((await room.alerts.rules()).map(({ name }) => name).toSorted()).toEqual(
+  expect((await room.alerts.rules(EVERY_SUBJECT)).map(({ name }) => name).toSorted()).toEqual(
     BUILT_IN_ALERT_RULES.map(({ name }) => name).toSorted(),
   );
-  expect(await room.alerts.rule("rounds-fail")).toMatchObject({
+  expect(await room.alerts.rule("rounds-fail", EVERY_SUBJECT)).toMatchObject({
     origin: "built-in",
     state: "firing",
     appliedThreshold: 3,
@@ -211,9 +222,12 @@ test("rules are changed, disabled, added, narrowed and put back", async () => {
   const off = { kind: "rounds-fail", threshold: 1, enabled: false };
   expect(await room.alerts.setRule("night", off, OPERATOR_BY_HTTP)).toMatchObject({ state: "disabled" });
   await room.alerts.removeRule("night", OPERATOR_BY_HTTP);
-  expect(await codeOf(room.alerts.rule("night"))).toBe("coordinator/unknown-alert-rule");
+  expect(await codeOf(room.alerts.rule("night", EVERY_SUBJECT))).toBe("coordinator/unknown-alert-rule");
   await room.alerts.removeRule("rounds-fail", OPERATOR_BY_HTTP);
-  expect(await room.alerts.rule("rounds-fail")).toMatchObject({ origin: "built-in", state: "firing" });
+  expect(await room.alerts.rule("rounds-fail", EVERY_SUBJECT)).toMatchObject({
+    origin: "built-in",
+    state: "firing",
+  });
   expect(await codeOf(room.alerts.removeRule("rounds-fail", OPERATOR_BY_HTTP))).toBe(
     "coordinator/unknown-alert-rule",
   );
@@ -252,11 +266,13 @@ test("a rule that cannot be looked at leaves its alerts as they are, says so, an
     },
   });
   await room.look(MINUTE);
-  expect(await room.alerts.rule("disk-almost-full")).toMatchObject({ problem: "core/internal" });
+  expect(await room.alerts.rule("disk-almost-full", EVERY_SUBJECT)).toMatchObject({
+    problem: "core/internal",
+  });
   expect((await room.list())[0]?.state).toBe("firing");
   Object.defineProperty(room.signals, "space", { configurable: true, writable: true, value: space });
   await room.look(MINUTE);
-  expect((await room.alerts.rule("disk-almost-full")).problem).toBeNull();
+  expect((await room.alerts.rule("disk-almost-full", EVERY_SUBJECT)).problem).toBeNull();
 });
 
 test("property: pages hold every alert once and in order, whatever their sizes, also while alerts come", async () => {
@@ -269,7 +285,7 @@ test("property: pages hold every alert once and in order, whatever their sizes, 
   };
   for (let i = 0; i < 24; i += 1)
     await come(ALERT_STATES[i % 3]!, (["info", "critical", "warning"] as const)[i % 4] ?? "info");
-  const whole = async () => (await alerts.list({ limit: 500 })).alerts;
+  const whole = async () => (await alerts.list({ limit: 500 }, EVERY_SUBJECT)).alerts;
   const order = (await whole()).map(({ state }) => state);
   expect(order).toEqual(order.toSorted((a, b) => STATE_ORDER.indexOf(a) - STATE_ORDER.indexOf(b)));
   await fc.assert(
@@ -283,7 +299,10 @@ test("property: pages hold every alert once and in order, whatever their sizes, 
         for (let turn = 0; turn === 0 || cursor !== null; turn += 1) {
           expect(turn).toBeLessThan(count);
           const limit: number = limits[turn % limits.length]!;
-          const page: AlertList = await alerts.list({ limit, ...(cursor !== null && { cursor }) });
+          const page: AlertList = await alerts.list(
+            { limit, ...(cursor !== null && { cursor }) },
+            EVERY_SUBJECT,
+          );
           expect(page.alerts.length).toBeLessThanOrEqual(limit);
           seen.push(...page.alerts.map(({ id }) => id));
           cursor = page.next;
@@ -321,6 +340,8 @@ test("whoever is of one model gets full pages of what is of it, however much lie
     alerts: [{ id: 2 }],
     next: null,
   });
-  expect((await alerts.list({ limit: 2, model: asModelName("digits") })).alerts).toHaveLength(2);
+  expect((await alerts.list({ limit: 2, model: asModelName("digits") }, EVERY_SUBJECT)).alerts).toHaveLength(
+    2,
+  );
   expect(await codeOf(alerts.get(1, ofDigits))).toBe("coordinator/unknown-alert");
 });

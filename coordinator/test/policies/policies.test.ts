@@ -1,3 +1,4 @@
+import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { asModelVersion, asRoundId, asTaskName, encodeUtf8, type ModelVersion } from "@tributary/core";
 import { metricSchemaOf } from "@tributary/federation";
 import { createMetrics, record } from "@tributary/metrics";
@@ -31,9 +32,9 @@ async function restart(): Promise<void> {
   policies = open();
 }
 
-const set = (document: object) => policies.set("auto", document, OPERATOR_BY_HTTP);
+const set = (document: object) => policies.set("auto", document, OPERATOR_BY_HTTP, EVERY_SUBJECT);
 const decided = async () =>
-  (await policies.decisions({ limit: 99 })).decisions.map(({ outcome, reason }) => [
+  (await policies.decisions({ limit: 99 }, EVERY_SUBJECT)).decisions.map(({ outcome, reason }) => [
     outcome,
     reason.split(":")[0],
   ]);
@@ -156,11 +157,17 @@ describe("training where data drifts", () => {
       return (await decided()).length;
     };
     expect(await again(0)).toBe(1);
-    expect(await policies.get("auto")).toMatchObject({ state: "cooling-down", roundsInPeriod: 50 });
+    expect(await policies.get("auto", EVERY_SUBJECT)).toMatchObject({
+      state: "cooling-down",
+      roundsInPeriod: 50,
+    });
     expect(await again(DAY / 2)).toBe(1);
     expect(await again(DAY / 2)).toBe(2);
     expect(await again(2 * DAY)).toBe(2);
-    expect(await policies.get("auto")).toMatchObject({ state: "watching", roundsInPeriod: 100 });
+    expect(await policies.get("auto", EVERY_SUBJECT)).toMatchObject({
+      state: "watching",
+      roundsInPeriod: 100,
+    });
     expect(await again(5 * DAY)).toBe(3);
   });
 
@@ -212,8 +219,10 @@ describe("training where data drifts", () => {
     );
     const wrong = { does: { kind: "promote", model: DIGITS, rollout: { steps: [{ percent: 200 }] } } };
     expect(await codeOf(set(wrong))).toBe("protocol/invalid-document");
-    expect(await codeOf(policies.get("auto"))).toBe("coordinator/unknown-policy");
-    expect(await codeOf(policies.remove("auto", OPERATOR_BY_HTTP))).toBe("coordinator/unknown-policy");
+    expect(await codeOf(policies.get("auto", EVERY_SUBJECT))).toBe("coordinator/unknown-policy");
+    expect(await codeOf(policies.remove("auto", OPERATOR_BY_HTTP, EVERY_SUBJECT))).toBe(
+      "coordinator/unknown-policy",
+    );
   });
 });
 
@@ -257,7 +266,7 @@ describe("promoting what its gate found good", () => {
     await room.rooms.rollouts.withdraw(DIGITS, asModelVersion(4), "it calls a 1 a 7", OPERATOR_BY_HTTP);
     await policies.look();
     expect(await points()).toBe(2);
-    const [decision] = (await policies.decisions({ policy: "auto", limit: 1 })).decisions;
+    const [decision] = (await policies.decisions({ policy: "auto", limit: 1 }, EVERY_SUBJECT)).decisions;
     expect(decision).toMatchObject({
       version: 2,
       evidence: { champion: 1, reference: 1, lower: 0.01, confidence: 0.95, by: "release" },
@@ -316,7 +325,7 @@ describe("promoting what its gate found good", () => {
     expect((await room.rooms.rollouts.list(DIGITS, { limit: 9 })).rollouts).toMatchObject([
       { state: "running", arms: [{ name: "challenger", version: 2 }] },
     ]);
-    expect((await policies.decisions({ limit: 1 })).decisions[0]).toMatchObject({
+    expect((await policies.decisions({ limit: 1 }, EVERY_SUBJECT)).decisions[0]).toMatchObject({
       policy: "task:learn",
       outcome: "done",
     });
