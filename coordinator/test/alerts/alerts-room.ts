@@ -1,6 +1,6 @@
-import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { silentLogger, systemRandom } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
+import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { createInProcessBus } from "../../src/adapters/bus/in-process-bus.ts";
 import { openFolderBlobStore } from "../../src/adapters/blob/folder-blob-store.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";

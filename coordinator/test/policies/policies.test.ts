@@ -1,9 +1,9 @@
-import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { asModelVersion, asRoundId, asTaskName, encodeUtf8, type ModelVersion } from "@tributary/core";
 import { metricSchemaOf } from "@tributary/federation";
 import { createMetrics, record } from "@tributary/metrics";
 import { parseTaskSpec, type MetricDocument, type VerdictView } from "@tributary/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EVERY_SUBJECT } from "../../src/access/subject-scope.ts";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
 import { createPolicies, POLICY_RETRY_MS, type Policies } from "../../src/policies/policies.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
