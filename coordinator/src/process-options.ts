@@ -120,7 +120,7 @@ export function addProcessOptions(command: Command): Command {
 /**
  * What the options, and the variables of the environment beside them, come to.
  *
- * @throws coordinator/invalid-config for what does not fit together, cli/file for a file that cannot be read
+ * @throws coordinator/invalid-config and cli/usage for what does not fit together, cli/file for a file that cannot be read
  */
 export async function processConfig(
   options: ProcessOptions,
@@ -169,10 +169,7 @@ function issuerOf({ issuerKey, issuerName }: ProcessOptions): Pick<CoordinatorCo
   if (issuerKey !== undefined)
     return { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } };
   if (issuerName === undefined) return {};
-  throw failure(
-    "coordinator/invalid-config",
-    "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
-  );
+  throw failure("cli/usage", "--issuer-name: name the issuer's key too, with --issuer-key");
 }
 
 function whole(low: number, high: number): (text: string) => number {

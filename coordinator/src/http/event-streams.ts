@@ -169,10 +169,14 @@ class EventStream {
   #collect(): void {
     if (this.#raw.writableCorked > 0) return;
     this.#raw.cork();
-    setImmediate(() => this.#raw.uncork());
+    setImmediate(() => {
+      if (this.#raw.writableCorked > 0) this.#raw.uncork();
+    });
   }
 
   end(): void {
+    // Node writes the end before what was collected.
+    if (this.#raw.writableCorked > 0) this.#raw.uncork();
     this.#raw.end();
     // The client need not agree: the server is going away.
     this.#raw.socket?.destroySoon();

@@ -1,4 +1,4 @@
-import { failure, toFailure, TributaryError, type Env, type Timer } from "@tributary/core";
+import { failure, toFailure, TributaryError, type Env, type ModelName, type Timer } from "@tributary/core";
 import {
   parsePolicy,
   promotionRollout,
@@ -27,7 +27,7 @@ import { withdrawnAncestor } from "../rollouts/barred-versions.ts";
 import type { Rollouts } from "../rollouts/rollouts.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import { policyDecided, policyRemoved, policySet } from "./policy-records.ts";
-import { requirePolicy, seesDecision, seesPolicy } from "./policy-scope.ts";
+import { isOfPolicy, requirePolicy, requireSeen, seesDecision, seesPolicy } from "./policy-scope.ts";
 import { allowanceOf, proposePromotion, proposeTraining, type Proposal } from "./proposal.ts";
 
 export const POLICY_LOOK_MS = 60_000;
@@ -89,10 +89,12 @@ export function createPolicies(context: PoliciesContext): Policies {
       return job();
     });
 
-  const takenBy = async (name: string): Promise<PolicyDecisionRecord[]> =>
-    (await store.policyDecisions.list({ policy: name, limit: 1_000 })).filter(
-      ({ outcome }) => outcome !== "failed",
+  /** Newest first. */
+  const decidedBy = async (policy: Pick<Looked, "name" | "does">): Promise<PolicyDecisionRecord[]> =>
+    (await store.policyDecisions.list({ policy: policy.name, limit: 1_000 })).filter((decision) =>
+      isOfPolicy(policy, decision),
     );
+  const isTaken = ({ outcome }: PolicyDecisionRecord): boolean => outcome !== "failed";
 
   const proposed = async (policy: Looked, since: number): Promise<Proposal | undefined> => {
     const { does } = policy;
@@ -188,7 +190,7 @@ export function createPolicies(context: PoliciesContext): Policies {
 
   const lookAt = async (policy: Looked): Promise<void> => {
     const now = clock.now();
-    const taken = await takenBy(policy.name);
+    const taken = (await decidedBy(policy)).filter(isTaken);
     const asked = policy.does.kind === "train-on-drift" ? policy.does.rounds : 0;
     if (allowanceOf(policy, taken, now, asked).state !== "watching") return;
     const proposal = await proposed(policy, taken[0]?.at ?? -Infinity);
@@ -234,9 +236,10 @@ export function createPolicies(context: PoliciesContext): Policies {
   };
 
   const viewOf = async (policy: Policy): Promise<PolicyView> => {
-    const taken = await takenBy(policy.name);
+    const decided = await decidedBy(policy);
+    const taken = decided.filter(isTaken);
     const { state, waitsUntil, decisions, rounds } = allowanceOf(policy, taken, clock.now());
-    const [last] = await store.policyDecisions.list({ policy: policy.name, limit: 1 });
+    const [last] = decided;
     return {
       ...policy,
       state: policy.enabled ? state : "disabled",
@@ -280,14 +283,17 @@ export function createPolicies(context: PoliciesContext): Policies {
           await requireKnown(tx, policy);
           const before = await tx.policies.get(name);
           // The name may be another's.
-          if (before !== undefined) requirePolicy(scope, before.policy);
+          if (before !== undefined) {
+            requireSeen(scope, before.policy);
+            requirePolicy(scope, before.policy);
+          }
           const others = (await tx.policies.list()).filter((each) => each.policy.name !== name);
           if (others.length >= MAX_POLICIES)
             throw failure("coordinator/too-many-policies", `policies: there are ${others.length}`, {
               detail: { maxPolicies: MAX_POLICIES },
             });
           await tx.policies.put({ policy, changedAt: at });
-          await tx.audit.append([policySet(by, policy)], at);
+          await tx.audit.append([policySet(by, policy, await modelOf(tx, policy))], at);
         });
         log.info("policy set", { policy: name, enabled: policy.enabled, dryRun: policy.dryRun });
         return viewOf(policy);
@@ -298,15 +304,27 @@ export function createPolicies(context: PoliciesContext): Policies {
           const policy = await recordOf(tx, name, scope);
           requirePolicy(scope, policy);
           await tx.policies.remove(name);
-          await tx.audit.append([policyRemoved(by, policy)], clock.now());
+          await tx.audit.append([policyRemoved(by, policy, await modelOf(tx, policy))], clock.now());
         });
         log.info("policy removed", { policy: name });
       }),
     async decisions({ policy, ...asked }, scope) {
-      const { rows, next } = await LISTS.policyDecisions(asked, (page) =>
-        store.policyDecisions.list({ ...page, ...(policy === undefined ? {} : { policy }) }),
-      );
-      return { decisions: rows.filter((row) => seesDecision(scope, row)).map(decisionView), next };
+      const { rows, next } = await LISTS.policyDecisions(asked, async ({ limit, before }) => {
+        const seen: PolicyDecisionRecord[] = [];
+        let last = before;
+        // A page is of what is seen: its cursor tells of nothing else, and it is not empty where there is more.
+        for (;;) {
+          const page = await store.policyDecisions.list({
+            limit,
+            ...(last === undefined ? {} : { before: last }),
+            ...(policy === undefined ? {} : { policy }),
+          });
+          seen.push(...page.filter((row) => seesDecision(scope, row)));
+          if (page.length < limit || seen.length >= limit) return seen.slice(0, limit);
+          last = page.at(-1)!;
+        }
+      });
+      return { decisions: rows.map(decisionView), next };
     },
     begin() {
       subscription = bus.subscribe("event", ({ id, type }) => {
@@ -343,6 +361,14 @@ function ofTasks(tasks: readonly TaskRecord[]): Looked[] {
       does: { kind: "promote", model, by: "rollout", channel: STABLE_CHANNEL, alias: null, rollout: {} },
       withoutGate: spec.gate === null,
     }));
+}
+
+/** Whose what it changes is. */
+async function modelOf(
+  { tasks }: Pick<MetadataRepositories, "tasks">,
+  { does }: Pick<Policy, "does">,
+): Promise<ModelName | undefined> {
+  return does.kind === "promote" ? does.model : (await tasks.get(does.task))?.model;
 }
 
 async function requireKnown(

@@ -1,4 +1,4 @@
-import { encodeUtf8, sha256 } from "@tributary/core";
+import { encodeUtf8, sha256, type ModelName } from "@tributary/core";
 import {
   canonicalText,
   type AuditActor,
@@ -11,12 +11,13 @@ import { policyAbout } from "./policy-scope.ts";
 
 // What the audit log says of policies.
 
-export function policySet(actor: AuditActor, policy: Policy): NewAuditRecord {
+/** @param model of what it changes */
+export function policySet(actor: AuditActor, policy: Policy, model: ModelName | undefined): NewAuditRecord {
   const { enabled, dryRun, cooldownMs, does } = policy;
   return {
     actor,
     action: "policy.set",
-    object: objectOf(policy),
+    object: objectOf(policy, model),
     detail: {
       kind: does.kind,
       enabled,
@@ -27,13 +28,17 @@ export function policySet(actor: AuditActor, policy: Policy): NewAuditRecord {
   };
 }
 
-export function policyRemoved(actor: AuditActor, policy: Policy): NewAuditRecord {
-  return { actor, action: "policy.remove", object: objectOf(policy) };
+export function policyRemoved(
+  actor: AuditActor,
+  policy: Policy,
+  model: ModelName | undefined,
+): NewAuditRecord {
+  return { actor, action: "policy.remove", object: objectOf(policy, model) };
 }
 
-/** With the model or the task that it changes: whoever may see that sees the record. */
-function objectOf(policy: Policy): NewAuditRecord["object"] {
-  return { policy: policy.name, ...policyAbout(policy) };
+/** With the model and the task that it changes: whoever may see these sees the record. */
+function objectOf(policy: Policy, model: ModelName | undefined): NewAuditRecord["object"] {
+  return { policy: policy.name, ...policyAbout(policy), ...(model && { model }) };
 }
 
 /** A decision, with what it rests on. */

@@ -1,4 +1,4 @@
-import { failure } from "@tributary/core";
+import { failure, type TaskName } from "@tributary/core";
 import type { Policy } from "@tributary/protocol";
 import { requireOperate, type About, type SubjectScope } from "../access/subject-scope.ts";
 import type { PolicyDecisionRecord } from "../ports/records.ts";
@@ -17,11 +17,26 @@ export function seesPolicy(scope: SubjectScope, policy: Does): boolean {
   return watched && scope("view", policyAbout(policy));
 }
 
+/** Whoever sees what it was about, and what it rests on. */
 export function seesDecision(
   scope: SubjectScope,
-  { object: { model, task } }: PolicyDecisionRecord,
+  { object: { model, task }, evidence: { telemetryTask } }: PolicyDecisionRecord,
 ): boolean {
-  return scope("view", { ...(model && { model }), ...(task && { task }) });
+  const rests = typeof telemetryTask !== "string" || scope("view", { task: telemetryTask as TaskName });
+  return rests && scope("view", { ...(model && { model }), ...(task && { task }) });
+}
+
+/** A decision of this policy as it is now: one of its name may have been about something else. */
+export function isOfPolicy({ does }: Does, { object: { model, task } }: PolicyDecisionRecord): boolean {
+  return does.kind === "promote" ? model === does.model : task === does.task;
+}
+
+/** Of a name that is another's already, of which nothing more is said. @throws `identity/forbidden` */
+export function requireSeen(scope: SubjectScope, policy: Does): void {
+  if (!seesPolicy(scope, policy))
+    throw failure("identity/forbidden", "policies: the name is that of another policy", {
+      detail: { needs: "operate" },
+    });
 }
 
 /** Whoever operates what it changes, and sees what it looks at. @throws `identity/forbidden` */

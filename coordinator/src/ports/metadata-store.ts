@@ -285,6 +285,8 @@ export interface Search {
   readonly kind: SearchKind;
   /** All fields in it are known of the kind. */
   readonly query: Query;
+  /** Only rows of these are looked at; null: of any. */
+  readonly models: readonly ModelName[] | null;
   /** What "ago" counts from. */
   readonly now: number;
   /** Only rows after it, which are older. */

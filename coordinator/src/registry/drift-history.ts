@@ -23,7 +23,8 @@ export function driftHistory(
   const views = records.map(
     (record) => new Map(driftViews(record, reference).map((view) => [view.metric, view] as const)),
   );
-  const [newest] = records;
+  // Devices may measure other things from one plan to the next: of each the newest is told.
+  const names = [...new Set(views.flatMap((each) => [...each.keys()]))];
   return {
     task,
     model,
@@ -41,17 +42,19 @@ export function driftHistory(
       at: timestamp(at),
       devices,
     })),
-    metrics: [...(views[0]?.values() ?? [])].flatMap((latest) => {
-      const histogram = histogramOf(latest.metric, newest!, reference, labels);
+    metrics: names.flatMap((name) => {
+      const at = views.findIndex((each) => each.has(name));
+      const latest = views[at]!.get(name)!;
+      const histogram = histogramOf(name, records[at]!, reference, labels);
       if (histogram === undefined) return [];
       return [
         {
-          name: latest.metric,
-          subject: subjectOf(latest.metric),
+          name,
+          subject: subjectOf(name),
           latest,
           histogram,
           history: views.map((each) => {
-            const view = each.get(latest.metric);
+            const view = each.get(name);
             if (view === undefined) return null;
             const { psi, psiLimit, count, beyondNoise } = view;
             return { psi, psiLimit, count, beyondNoise };

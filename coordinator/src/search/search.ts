@@ -8,7 +8,7 @@ import { kindsOf } from "./fields.ts";
 import { invalidQuery } from "./invalid-query.ts";
 import { parseQuery } from "./parse-query.ts";
 import { printQuery } from "./print-query.ts";
-import { fieldsOf, type Query } from "./query.ts";
+import { fieldsOf } from "./query.ts";
 
 export interface SearchAsked {
   readonly query: string;
@@ -51,10 +51,9 @@ export async function search(
     );
   const after = cursor === undefined ? undefined : cursors.read(cursor);
   const found: Found[] = [];
-  const within = models === null ? query : ofModels(query, models);
   // One more than is shown tells whether there is another page.
   for (const each of kinds)
-    found.push(await repository.find({ kind: each, query: within, now, after, limit: limit + 1, scan }));
+    found.push(await repository.find({ kind: each, query, models, now, after, limit: limit + 1, scan }));
   // What lies behind the first place where a kind was not looked at further may come between.
   const frontier = found.flatMap(({ until }) => (until === undefined ? [] : [until])).toSorted(compare)[0];
   const hits = found
@@ -69,12 +68,6 @@ export async function search(
     results: shown.map(resultOf),
     next: next === undefined ? null : cursors.write({ at: next.at, kind: next.kind, key: next.key }),
   };
-}
-
-function ofModels(query: Query, models: readonly ModelName[]): Query {
-  const values = models.map((value) => ({ type: "text", value }) as const);
-  const ofOne: Query = { type: "in", field: "model", negated: false, values };
-  return query.type === "all" ? ofOne : { type: "and", left: ofOne, right: query };
 }
 
 function resultOf(found: SearchHit & SearchPlace): SearchResult {

@@ -1,4 +1,4 @@
-import { asModelVersion, asRoundId, asTaskName } from "@tributary/core";
+import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
 import { expect, test } from "vitest";
 import type { MetadataStore, Search, SearchPlace } from "../ports/metadata-store.ts";
 import { exampleModel, exampleRound, exampleTask, exampleVersion } from "./records.ts";
@@ -25,6 +25,7 @@ export function describeStoredSearch(opened: () => MetadataStore): void {
   const asked: Search = {
     kind: "round",
     query: { type: "all" },
+    models: null,
     now: 1_790_000_000_100,
     after: undefined,
     limit: 10,
@@ -40,6 +41,15 @@ export function describeStoredSearch(opened: () => MetadataStore): void {
     const second = await store.search.find({ ...asked, limit: 3, after: first.until });
     expect(second.hits.map(({ round }) => round)).toEqual([1]);
     expect(second.until).toBeUndefined();
+  });
+
+  test("rows of other models are not looked at, nor counted", async () => {
+    const store = await filled();
+    const of = async (...models: string[]) =>
+      store.search.find({ ...asked, scan: 2, models: models.map(asModelName) });
+    expect(await of("letters")).toEqual({ hits: [], until: undefined });
+    expect(await of()).toEqual({ hits: [], until: undefined });
+    expect((await of("letters", exampleModel().name)).hits.map(({ round }) => round)).toEqual([4, 3]);
   });
 
   test("no more rows are looked at than asked, and it is told where the next begin", async () => {

@@ -104,6 +104,16 @@ async function thingsOf(model: string, number: number): Promise<Things> {
       reason: "round/too-few-reports",
     }),
   );
+  await store.policyDecisions.put({
+    policy,
+    key: `version-${number}`,
+    outcome: "dry-run",
+    object: { model: asModelName(model), version: null, task: null },
+    evidence: {},
+    reason: `a version of ${model} passed its gate`,
+    rounds: 0,
+    at: Date.now(),
+  });
   await store.close();
   const rule = `${model}-fails`;
   await made(`/alert-rules/${rule}`, { kind: "rounds-fail", threshold: 1, forMs: 0, tasks: [task] }, "PUT");
@@ -386,6 +396,18 @@ test("a policy is seen by whoever sees what it names, and changed by whoever ope
   const remove = (policy: string, by = headers) =>
     ask({ method: "DELETE", url: `/v1/policies/${policy}` }, digits, by);
   expect((await remove("cats-challenger")).code).toBe("coordinator/unknown-policy");
+  // Of what was decided for the other model, newer than their own, no page tells, nor where the next one begins.
+  const decided = await ask({ method: "GET", url: "/v1/policy-decisions?limit=1" }, digits, headers);
+  expect(JSON.parse(decided.text)).toMatchObject({
+    decisions: [{ policy: "digits-challenger", model: "digits" }],
+    next: null,
+  });
+  // Nor a policy of theirs by a name that one of the other model had.
+  await coordinator.request("/v1/policies/cats-challenger", { method: "DELETE", operator: true });
+  const renamed = await put("cats-challenger", promote("digits"));
+  expect(renamed.status).toBe(200);
+  expect(renamed.text).toContain('"lastDecision":null');
+  expect((await remove("cats-challenger")).status).toBe(204);
   const viewer = bearer(await tokenOf({ model: "digits", role: "viewer" }));
   expect((await remove("digits-follow", viewer)).code).toBe("identity/forbidden");
   expect((await remove("digits-follow")).status).toBe(204);
@@ -395,7 +417,7 @@ test("a policy is seen by whoever sees what it names, and changed by whoever ope
     digits,
     bearer(await tokenOf({ model: "digits", role: "auditor" })),
   );
-  expect(text).toContain("digits-challenger");
+  for (const name of ["digits-challenger", "digits-follow"]) expect(text).toContain(name);
 });
 
 test("a session changes nothing without the header of its page, on any route", async () => {

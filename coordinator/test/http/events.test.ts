@@ -202,6 +202,15 @@ describe("event streams", () => {
     expect(streams.count).toBe(3);
   });
 
+  test("what happens as streams are closed comes before their end", async () => {
+    const reader = await open();
+    await reader.next();
+    await bus.publish("devices", { connected: 9, training: 3 });
+    streams.close();
+    await reader.closed;
+    expect(reader.text()).toContain('"connected":9');
+  });
+
   test("closing ends all streams", async () => {
     const reader = await open();
     await reader.next();

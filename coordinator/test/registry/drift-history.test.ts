@@ -59,6 +59,16 @@ test("the history of each histogram, newest first, the one that drifted most fir
   });
 });
 
+test("what the newest did not measure any more is shown as it was last measured", () => {
+  const newest = { ...measured(3, [500, 500]), metrics: METRICS.slice(0, 2), sums: [1_000, 0, 500, 500, 0] };
+  const records = [newest, measured(2, [490, 510]), measured(1, [500, 500])];
+  const { metrics } = driftHistory(task, records, { dataset: undefined, first: records[2] });
+  const confidence = metrics.find(({ name }) => name === "confidence")!;
+  // The first has nothing to be compared with.
+  expect(confidence.history.map((point) => point === null)).toEqual([true, false, true]);
+  expect(confidence.latest.metric).toBe("confidence");
+});
+
 test("with the data set as reference the first is compared too; without any measurement there is nothing", () => {
   const records = [measured(1, [100, 100])];
   const dataset = { counts: { predictions: [0, 100, 100, 0] } } as never;

@@ -42,7 +42,10 @@ export type Typed = readonly (readonly [prompt: string, line: string])[];
 
 export async function onTerminal(typed: Typed, ...command: string[]): Promise<string> {
   const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  const child = spawn("script", ["-qec", quoted, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn("script", ["-qec", quoted, "/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+    timeout: 60_000,
+  });
   const lines = [...typed];
   let shown = "";
   let from = 0;

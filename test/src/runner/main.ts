@@ -10,6 +10,8 @@ import type { ProjectSummary } from "./reporter.ts";
 
 /** Files that take longer are named at the end of a run. */
 const SLOW_SECONDS = 10;
+/** Until all that a project printed is read, after it ended. */
+const OUTPUT_MS = 5_000;
 const PROJECTS = ["unit", "browser", "e2e"] as const;
 type Project = (typeof PROJECTS)[number];
 
@@ -68,6 +70,8 @@ export async function main(args: readonly string[]): Promise<number> {
     // Tests start some hundred processes from TypeScript source: each compiles only what changed.
     NODE_COMPILE_CACHE: join(import.meta.dirname, "../../../node_modules/.cache/compile"),
     ...(parsed.values.full ? { TRIBUTARY_TEST_FULL: "1" } : {}),
+    // Where two lanes print, each to a pipe, this process still prints to a terminal.
+    ...(process.stdout.isTTY && process.env.NO_COLOR === undefined ? { FORCE_COLOR: "1" } : {}),
   };
 
   const startedAt = performance.now();
@@ -228,6 +232,13 @@ function run(
     child.on("error", (error) => {
       console.error(`${command}: ${error.message}`);
       resolve(1);
+    });
+    child.on("exit", () => {
+      // Whoever it left behind may hold what it printed to: they are not waited for.
+      setTimeout(() => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }, OUTPUT_MS).unref();
     });
     child.on("close", (code) => {
       process.off("SIGINT", forward).off("SIGTERM", forward);

@@ -51,11 +51,14 @@ const ROWS: Readonly<
 
 export function searchRepository(db: Db): SearchRepository {
   return {
-    async find({ kind, query, now, after, limit, scan }) {
+    async find({ kind, query, models, now, after, limit, scan }) {
       const { table, alias, at, key, joins, told } = ROWS[kind];
       const name = sql.ref(alias);
       const time = sql.ref(`${alias}.${at}`);
-      const from = beginning(kind, time, key, after);
+      const begins = beginning(kind, time, key, after);
+      // Before rows are counted: where a page ends tells of no model that is not searched.
+      const from =
+        models === null ? begins : sql`${sql.ref(`${alias}.model`)} in (${sql.join(models)}) and ${begins}`;
       const order = sql`order by ${time} desc, ${key} desc`;
       const { rows } = await sql<SearchHit & { at: number; key: string }>`
         with scanned as (select ${name}.* from ${table} as ${name} where ${from} ${order} limit ${scan})
@@ -88,5 +91,5 @@ function beginning(
   const [own, other] = [SEARCH_KINDS.indexOf(kind), SEARCH_KINDS.indexOf(after.kind)];
   if (own > other) return sql`${time} <= ${after.at}`;
   if (own < other) return sql`${time} < ${after.at}`;
-  return sql`${time} <= ${after.at} and (${time} < ${after.at} or ${key} < ${after.key})`;
+  return sql`(${time} <= ${after.at} and (${time} < ${after.at} or ${key} < ${after.key}))`;
 }
