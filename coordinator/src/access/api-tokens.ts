@@ -1,5 +1,5 @@
 import { failure, type Clock, type SecureRandom } from "@tributary/core";
-import { ROLE_RIGHTS, grantsAllow, type AccessGrant } from "@tributary/protocol";
+import { ALL_MODELS, grantsAllow, ROLE_RIGHTS, ROLES, type AccessGrant } from "@tributary/protocol";
 import type { ApiTokenRecord } from "../ports/access-records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Principal } from "./principal.ts";
@@ -44,7 +44,7 @@ export function createApiTokens({ store, clock, random }: ApiTokensOptions): Api
         kind: "token",
         name: `${owner ?? "token"}/${label}`,
         // An account that may less now has tokens that may less.
-        grants: account === undefined ? record.grants : record.grants.filter(coveredBy(account.grants)),
+        grants: account === undefined ? record.grants : withinGrants(record.grants, account.grants),
         ...(owner === null ? {} : { account: owner }),
       };
     },
@@ -71,6 +71,24 @@ export function createApiTokens({ store, clock, random }: ApiTokensOptions): Api
       return { token, record };
     },
   };
+}
+
+/** What both allow: of each model that both name, the role with the rights that both have. */
+function withinGrants(some: readonly AccessGrant[], others: readonly AccessGrant[]): readonly AccessGrant[] {
+  const common = new Map<string, AccessGrant>();
+  for (const one of some)
+    for (const other of others) {
+      if (one.model !== other.model && one.model !== ALL_MODELS && other.model !== ALL_MODELS) continue;
+      const model = one.model === ALL_MODELS ? other.model : one.model;
+      const rights = ROLE_RIGHTS[one.role].filter((right) => ROLE_RIGHTS[other.role].includes(right));
+      const role = ROLES.find(
+        (each) =>
+          ROLE_RIGHTS[each].length === rights.length &&
+          ROLE_RIGHTS[each].every((right) => rights.includes(right)),
+      );
+      if (role !== undefined) common.set(`${model} ${role}`, { model, role });
+    }
+  return [...common.values()];
 }
 
 /** Whether a grant allows nothing that others do not. */

@@ -10,6 +10,7 @@ import type {
 } from "../ports/records.ts";
 import { controlTargets, noControlTargets } from "../releases/model-targets.ts";
 import { weightsPath } from "../releases/target-paths.ts";
+import { requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { requireIdleModel } from "./idle-model.ts";
 import type { ReleaseServices } from "./release-version.ts";
@@ -51,7 +52,7 @@ export interface HeadResetResult extends Pick<HeadReset, "model" | "version" | "
  * For others to make it a part of their own transaction; `resetHead` does nothing else.
  *
  * @throws `coordinator/unknown-task`, `coordinator/unknown-version` also where its weights have left the release,
- *   `coordinator/invalid-task` for one that only measures, `coordinator/task-running`, `coordinator/model-busy`
+ *   `coordinator/version-withdrawn`, `coordinator/invalid-task` for one that only measures, `coordinator/task-running`, `coordinator/model-busy`
  */
 export async function prepareReset(
   store: MetadataStore,
@@ -68,6 +69,8 @@ export async function prepareReset(
       `registry: version ${wanted} of "${task.model}": ${version === undefined ? "there is none" : "its weights have left the release, devices could not train from it"}`,
       { detail: { model: task.model, version: wanted } },
     );
+  // What was trained from it would be barred as well.
+  await requireNotBarred(store, task.model, wanted);
   const state = await store.versionStates.get(model.name, wanted);
   const after = stateOf(task, version, state);
   const record = typeof after === "object" ? { task: name, version: wanted, ...after } : undefined;

@@ -420,6 +420,39 @@ test("a policy is seen by whoever sees what it names, and changed by whoever ope
   for (const name of ["digits-challenger", "digits-follow"]) expect(text).toContain(name);
 });
 
+test("a token may what its account may still, and can be given up by itself", async () => {
+  const grants = (role: AccessGrant["role"], model: AccessGrant["model"] = "*"): AccessGrant[] => [
+    { model, role },
+  ];
+  await succeed("POST", "/v1/operators", { name: "eve", password: PASSWORD, grants: grants("admin") });
+  const json = { "content-type": "application/json" };
+  const signedIn = await coordinator.request("/v1/session", {
+    method: "POST",
+    headers: json,
+    body: JSON.stringify({ name: "eve", password: PASSWORD }),
+  });
+  const { csrfToken } = (await signedIn.json()) as { csrfToken: string };
+  const cookie = signedIn.headers.get("set-cookie")!.split(";", 1)[0]!;
+  const made = await coordinator.request("/v1/api-tokens", {
+    method: "POST",
+    headers: { ...json, cookie, "tributary-csrf": csrfToken },
+    body: JSON.stringify({ label: "laptop", grants: grants("admin") }),
+  });
+  const { token, view } = (await made.json()) as { token: string; view: { id: string } };
+  const headers = bearer(token);
+  const status = async (method: string, url: string) => (await ask({ method, url }, digits, headers)).status;
+  await succeed("PUT", "/v1/operators/eve/grants", {
+    grants: [...grants("viewer"), ...grants("auditor", asModelName("digits"))],
+  });
+  expect(await status("GET", "/v1/models/cats")).toBe(200);
+  expect(await status("GET", "/v1/operators")).toBe(403);
+  expect(await status("GET", "/v1/audit?model=digits")).toBe(200);
+  expect(await status("GET", "/v1/audit?model=cats")).toBe(403);
+  expect(await status("DELETE", "/v1/models/digits/aliases/reviewed")).toBe(403);
+  expect(await status("DELETE", `/v1/api-tokens/${view.id}`)).toBe(200);
+  expect(await status("GET", "/v1/models/cats")).toBe(401);
+});
+
 test("a session changes nothing without the header of its page, on any route", async () => {
   const grants: AccessGrant[] = [{ model: "*", role: "admin" }];
   await succeed("POST", "/v1/operators", { name: "ada", password: PASSWORD, grants });

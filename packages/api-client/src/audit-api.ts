@@ -4,7 +4,7 @@ import type { paths } from "./generated/api.ts";
 import type { AuditRecordView, AuditView } from "./views.ts";
 
 /** What is looked for in the audit log: records of which all that is given holds. */
-export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+export type AuditFilter = NonNullable<paths["/v1/audit"]["get"]["parameters"]["query"]>;
 
 export interface AuditRecordsOptions extends CallOptions {
   readonly start: number;

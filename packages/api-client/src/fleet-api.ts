@@ -19,7 +19,7 @@ export interface LogEntriesOptions extends CallOptions {
 }
 
 /** What is looked for among devices, and which page: those of which all that is given holds. */
-export type DeviceFilter = Partial<paths["/v1/devices"]["get"]["parameters"]["query"]>;
+export type DeviceFilter = NonNullable<paths["/v1/devices"]["get"]["parameters"]["query"]>;
 
 /** Which hours, and whose. */
 export interface FleetHistoryOptions extends CallOptions {

@@ -7,6 +7,7 @@ import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { buildLinear } from "@tributary/onnx";
 import { auditHash, canonicalText, type AuditRecord, type JsonDocument } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { NOT_WHOLE } from "../src/commands/audit.ts";
 import { runMain } from "./run-main.ts";
 
 let folder: string;
@@ -94,7 +95,7 @@ test("a log that nobody touched is whole; the audit after it goes on from there"
   ] as const) {
     await writeFile(seen, JSON.stringify(before));
     const answer = await verify("--seen", seen, "--json");
-    expect(answer.code).toBe(3);
+    expect(answer.code).toBe(NOT_WHOLE);
     expect(JSON.parse(answer.stdout)).toMatchObject({ whole: false, finding: { code } });
     expect(JSON.parse(await readFile(seen, "utf8"))).toEqual(before);
   }
@@ -139,7 +140,7 @@ test("an exported log is verified without a coordinator, and every change of it 
   for (const [what, changed, code, index] of attacks) {
     const { code: exit, stdout } = await offline(changed);
     const { finding } = JSON.parse(stdout) as { finding: { code: string; index: number } };
-    expect([what, exit, finding.code]).toEqual([what, 3, code]);
+    expect([what, exit, finding.code]).toEqual([what, NOT_WHOLE, code]);
     if (index >= 0) expect([what, finding.index]).toEqual([what, index]);
   }
   // Who forges the head too has no signature for it.
@@ -159,7 +160,7 @@ test("a hand in the database is found, and its head is not signed", async () => 
     raw.prepare("update audit_records set detail = '{}' where action = 'task.create'").run();
     const found = await verify();
     expect(found).toMatchObject({
-      code: 3,
+      code: NOT_WHOLE,
       stderr: /record \d+ says what its hash was not made of.*audit\/record-edited/ as never,
     });
     expect(found.stdout).toMatch(/task\.create/);

@@ -9,6 +9,7 @@ interface RouteSchema {
   readonly body?: Json;
   readonly consumes?: readonly string[];
   readonly params?: Json;
+  readonly querystring?: Json;
   readonly produces?: readonly string[];
   readonly response?: Readonly<Record<string, Json>>;
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[] | undefined;
@@ -38,6 +39,7 @@ export function describeRoute({
     ...(given.response === undefined &&
       given.produces !== undefined && { response: { 200: answerOf(given.produces) } }),
     ...(given.body !== undefined && { body: asWritten(given.body) }),
+    ...(given.querystring !== undefined && { querystring: asWritten(given.querystring) }),
     security: access.audience === "operator" ? OPERATOR : (given.security ?? []),
     ...(access.audience === "operator" && { "x-needs": access.needs }),
     ...(route.config?.problems !== undefined && { "x-problems": route.config.problems }),

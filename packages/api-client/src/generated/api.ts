@@ -7663,17 +7663,17 @@ export interface operations {
     };
     getCertificateLogEntries: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description From this index on
                  * @example 0
                  */
-                start: number;
+                start?: number;
                 /**
                  * @description At most so many
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
             };
             header?: {
                 /**
@@ -7725,7 +7725,7 @@ export interface operations {
     };
     getAudit: {
         parameters: {
-            query: {
+            query?: {
                 actor?: "operator" | "coordinator" | "device";
                 action?: "alert-rule.remove" | "alert-rule.set" | "alert-silence.create" | "alert-silence.end" | "alert.acknowledge" | "alert.unacknowledge" | "alias.move" | "alias.remove" | "api-token.create" | "api-token.revoke" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "notification-channel.remove" | "notification-channel.set" | "notification-channel.test" | "operator.create" | "operator.grants" | "operator.password" | "operator.remove" | "plan.renew" | "policy.decide" | "policy.remove" | "policy.set" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "session.begin" | "session.end" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                 /**
@@ -7788,7 +7788,7 @@ export interface operations {
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -7845,17 +7845,17 @@ export interface operations {
     };
     getAuditRecords: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description From this index on
                  * @example 0
                  */
-                start: number;
+                start?: number;
                 /**
                  * @description At most so many
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
             };
             header?: {
                 /**
@@ -8531,12 +8531,12 @@ export interface operations {
     };
     getTaskMeasurements: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -8603,12 +8603,12 @@ export interface operations {
     };
     getTaskDrift: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -8736,12 +8736,12 @@ export interface operations {
     };
     getModelChannelHistory: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -9581,16 +9581,16 @@ export interface operations {
     };
     getSearch: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Such as accuracy > 0.95 and strategy = fedAdam; empty: everything */
-                query: string;
+                query?: string;
                 /** @description Only these; left out: all that know the fields */
                 kind?: "version" | "round" | "task";
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -10131,12 +10131,12 @@ export interface operations {
     };
     getModelRollouts: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -10705,7 +10705,7 @@ export interface operations {
     };
     getDevices: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Name of a population
                  * @example default
@@ -10736,7 +10736,7 @@ export interface operations {
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -11059,7 +11059,7 @@ export interface operations {
     };
     getFleetHistory: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Whose versions; without it check-ins alone
                  * @example digits
@@ -11070,7 +11070,7 @@ export interface operations {
                  * @example default
                  */
                 population?: string;
-                hours: number;
+                hours?: number;
             };
             header?: {
                 /**
@@ -11122,7 +11122,7 @@ export interface operations {
     };
     getAlerts: {
         parameters: {
-            query: {
+            query?: {
                 state?: "pending" | "firing" | "resolved";
                 rule?: string;
                 /**
@@ -11139,7 +11139,7 @@ export interface operations {
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -12247,13 +12247,13 @@ export interface operations {
     };
     getPolicyDecisions: {
         parameters: {
-            query: {
+            query?: {
                 policy?: string;
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -12710,12 +12710,12 @@ export interface operations {
     };
     getNotificationChannelDeliveries: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -12992,12 +12992,12 @@ export interface operations {
     };
     getModelVersions: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -13561,14 +13561,14 @@ export interface operations {
     };
     getTaskRounds: {
         parameters: {
-            query: {
+            query?: {
                 /** @description Only the round of this number */
                 number?: number;
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40
@@ -13696,12 +13696,12 @@ export interface operations {
     };
     getRoundRefusals: {
         parameters: {
-            query: {
+            query?: {
                 /**
                  * @description Most rows of the page
                  * @example 100
                  */
-                limit: number;
+                limit?: number;
                 /**
                  * @description `next` of the page before; left out: the first page
                  * @example 40

@@ -39,7 +39,7 @@ interface ExportOptions extends OperatorOptions {
 }
 
 /** What `verify` exits with where a record does not fit; 1 is that it could not tell. */
-export const NOT_WHOLE = 3;
+export const NOT_WHOLE = 6;
 
 const MAX_HEAD_BYTES = 1_024;
 
@@ -94,8 +94,10 @@ Examples:
       `
 Exit codes:
   0  each record follows the one before it, up to the signed head and beyond
-  1  it could not be told: no coordinator, no token, metadata that does not verify
+  1  it could not be told: metadata that does not verify, a file that is none
   2  the command line is not valid
+  3  it could not be told: the coordinator cannot be reached
+  4  it could not be told: no token, or one that may not read the log
   ${NOT_WHOLE}  a record was edited, removed, put elsewhere or added, or the end was cut off
 
 Examples:

@@ -39,8 +39,13 @@ export function addWithdrawCommands(command: Command): void {
         const withdrawn = await api.withdrawVersion(name, version, options.reason);
         if (options.json === true) return console.log(JSON.stringify(withdrawn));
         console.log(`withdrawn ${name} ${version}: ${withdrawn.reason}`);
+        const gone = new Set((await api.withdrawals(name)).map((each) => each.version));
         for (const channel of await api.channels(name))
-          console.log(`  ${channel.name} points to version ${channel.version}`);
+          console.log(
+            gone.has(channel.version)
+              ? `  ${channel.name} has no version left that devices may run: release another`
+              : `  ${channel.name} points to version ${channel.version}`,
+          );
       },
     );
 

@@ -43,6 +43,8 @@ export async function fetchMetadata(
   fileName: string,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
+  if (!URL.canParse(url))
+    throw failure("cli/usage", `expected the URL of a coordinator, got ${JSON.stringify(url)}`);
   const where = new URL(`/v1/tuf/${fileName}`, url);
   const response = await fetch(where, { redirect: "error" }).catch((cause: unknown) => {
     throw failure("transport/connect-failed", `log: ${where.href} cannot be reached`, { cause });
