@@ -57,8 +57,8 @@ export default defineConfig({
           ],
           exclude: ["**/*.browser.test.ts", "**/node_modules/**"],
           // Against what hangs; slow machines are no failure.
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
           // vitest leaves one core to itself, which of two is half.
           maxWorkers: availableParallelism(),
           // A worker for each of some 240 files would take a quarter of the time.
@@ -83,7 +83,7 @@ export default defineConfig({
           name: "browser",
           env: { TRIBUTARY_TEST_FULL: process.env.TRIBUTARY_TEST_FULL ?? "", TRIBUTARY_DATA: DATA },
           include: ["packages/*/test/**/*.browser.test.ts", "test/browser/**/*.browser.test.ts"],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           browser: {
             enabled: true,
             headless: true,
@@ -106,8 +106,8 @@ export default defineConfig({
           environment: "node",
           include: ["test/{e2e,chaos,load,docs,conformance}/**/*.test.ts"],
           globalSetup: ["test/src/shared-folder.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // A lane more than two processors: each file waits for processes and timers a third of its time.
           maxWorkers: 3,
         },

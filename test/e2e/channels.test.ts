@@ -66,4 +66,4 @@ test("a device runs what its channel points to, hears of its moves alone, and ke
     code: "runtime/unknown-model",
   });
   expect(stable.version).toBe(1);
-}, 60_000);
+}, 120_000);

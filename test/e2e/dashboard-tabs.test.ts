@@ -154,7 +154,7 @@ test("a task's page asks for what the viewers of the dashboard's benchmark ask f
   viewer.close();
   // Who they are is asked once when a page loads, and the tabs share one stream.
   const visited = () => [...asked].filter((path) => path !== "/v1/session" && path !== "/v1/events");
-  await expect.poll(() => visited().toSorted()).toEqual([...viewer.asked].toSorted());
+  await expect.poll(() => visited().toSorted(), { timeout: 20_000 }).toEqual([...viewer.asked].toSorted());
   await page.close();
 });
 

@@ -112,5 +112,5 @@ describe.skipIf(!hasPrometheus())("Prometheus", () => {
       async () => expect(await value('tributary_model_version{model="digits", kind="newest"}')).toBe(2),
       { timeout: 20_000, interval: 100 },
     );
-  }, 60_000);
+  }, 120_000);
 });

@@ -84,7 +84,7 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect(published).toHaveLength(10);
   // Secrets were never there.
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
-}, 60_000);
+}, 120_000);
 
 /** y = 2·x0 - x1, as TensorFlow.js saves it. */
 async function writeTfjsModel(): Promise<void> {
@@ -124,7 +124,7 @@ test("so does a model of TensorFlow.js, with the weights beside its model.json",
   const broken = await runMain("bundle", ...args, "--out", at("models"));
   expect([broken.code === 0, broken.stderr.includes("line.bin")]).toEqual([false, true]);
   await tfjs.close();
-}, 60_000);
+}, 120_000);
 
 test("a coordinator's model becomes the seed of an app", async () => {
   await using opened = new AsyncDisposableStack();
@@ -140,4 +140,4 @@ test("a coordinator's model becomes the seed of an app", async () => {
   const unknown = await runMain("bundle", "letters", ...source, "--out", at("models"));
   expect(unknown.code).not.toBe(0);
   expect(unknown.stderr).toContain("coordinator/unknown-model");
-}, 60_000);
+}, 120_000);

@@ -39,7 +39,7 @@ test("simulate prints a table, writes its results, and names a model that the fi
   expect(report.weightsDigest).toBe(sha256(readFileSync(join(out, "weights.safetensors"))));
   expect(report.rounds.at(-1)).toMatchObject({ phase: "committed", secure: true });
   expect(readFileSync(join(out, "rounds.csv"), "utf8").split("\r\n")).toHaveLength(report.rounds.length + 2);
-}, 60_000);
+}, 120_000);
 
 test("a table of one's own, a client for each value of a column, as one JSON object", async () => {
   const data = join(folder, "clinics.csv");
@@ -55,7 +55,7 @@ test("a table of one's own, a client for each value of a column, as one JSON obj
   const report = JSON.parse(stdout) as SimulationReport;
   expect(report.rounds).toHaveLength(1);
   expect(report.rounds[0]).toMatchObject({ phase: "committed", reported: 4, numExamples: 36 });
-}, 60_000);
+}, 120_000);
 
 test.each([
   [["--partition", "halves"], 1, /simulator\/invalid-partition.*|partition "halves": one of iid/],
