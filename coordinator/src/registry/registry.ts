@@ -31,7 +31,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
-import { requireNoRollout } from "../rollouts/barred-versions.ts";
+import { requireNoRollout, requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";
 import { checkTask, type CheckedTask, type CheckTaskOptions } from "./check-task.ts";
@@ -98,7 +98,7 @@ export interface Registry {
   createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /**
    * @param also what is stored with it
-   * @throws `coordinator/unknown-task`, `coordinator/model-busy`
+   * @throws `coordinator/unknown-task`, `coordinator/model-busy`, `coordinator/version-withdrawn` of what it would go on from
    */
   changeTask(
     name: TaskName,
@@ -314,7 +314,13 @@ export function createRegistry(options: RegistryOptions): Registry {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
-        if (state === "running") await requireIdleModel(tx.tasks, task.spec);
+        const model = await tx.models.get(task.model);
+        if (state === "running") {
+          await requireIdleModel(tx.tasks, task.spec);
+          // What was trained from a version that was withdrawn would be barred as well: there is `task reset` for that.
+          if (task.spec.kind === "train" && model !== undefined)
+            await requireNotBarred(tx, task.model, model.currentVersion);
+        }
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
@@ -324,7 +330,6 @@ export function createRegistry(options: RegistryOptions): Registry {
         // Whoever lets it go on has seen why it stopped.
         const gate = state === "running" && task.gate !== null ? { ...task.gate, failures: 0 } : task.gate;
         if (gate !== null) await tx.tasks.setGate(name, gate);
-        const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
         const changed = { ...task, spec, state, gate, reason, activeSince };
         const at = env.clock.now();

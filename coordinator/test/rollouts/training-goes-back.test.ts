@@ -55,3 +55,16 @@ test("what grew out of a withdrawn version is barred, and training goes on from 
   expect(await points(room)).toBe(5);
   await rollouts.close();
 });
+
+test("a task does not go on from a version that was withdrawn, where there is no other to go back to", async () => {
+  const room = await open();
+  const rollouts = rolloutsOf(room);
+  await publishTask(room);
+  await rollouts.withdraw(model, v(1), "it answers nonsense", OPERATOR_BY_HTTP);
+  await rollouts.look();
+  const resumed = () => codeOf(room.registry.changeTask(TASK, { state: "running" }));
+  expect(await resumed()).toBe("coordinator/version-withdrawn");
+  expect(await codeOf(room.registry.resetHead(TASK, v(1)))).toBe("coordinator/version-withdrawn");
+  expect(await room.registry.task(TASK)).toMatchObject({ state: "paused", reason: { code: "withdrawn" } });
+  await rollouts.close();
+});
