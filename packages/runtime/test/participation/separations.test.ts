@@ -14,7 +14,7 @@ const offer = (round: number, task = "digits") => ({
 test("the app's own time between participations holds where the plan asks for less", async () => {
   const clock = createVirtualClock();
   const { settings } = createMemoryStore();
-  const separations = createSeparations(settings, clock, 120_000);
+  const separations = createSeparations(settings, clock, 60_000);
   await separations.begin(offer(1), undefined);
   // The same round again, after its process was lost.
   await separations.begin(offer(1), undefined);
@@ -22,7 +22,7 @@ test("the app's own time between participations holds where the plan asks for le
   // Another task has its own count.
   await separations.begin(offer(1, "letters"), undefined);
   clock.advance(59_999);
-  const restarted = createSeparations(settings, clock, 120_000);
+  const restarted = createSeparations(settings, clock, 60_000);
   await expect(restarted.begin(offer(9), undefined)).rejects.toMatchObject({
     ...tooSoon,
     detail: { waitMs: 1 },
