@@ -22,6 +22,9 @@ const placeOf = ({ state, severity, id }: AlertRecord): Place => [
 
 const inOrder = (a: Place, b: Place): number => a[0] - b[0] || a[1] - b[1] || b[2] - a[2];
 
+/** Where what was read first is not enough: for whoever sees few of them, a page looks through many. */
+const FURTHER_READ = 500;
+
 const pages = pageReader(fieldCursors(Place), placeOf);
 
 /**
@@ -41,17 +44,19 @@ export function alertPage(
     const found = open
       .filter((alert) => isWanted(alert) && (before === undefined || inOrder(before, placeOf(alert)) < 0))
       .toSorted((a, b) => inOrder(placeOf(a), placeOf(b)));
+    let atATime = limit;
     let last = before?.[0] === STATES.resolved ? before[2] : undefined;
     while (state === "resolved" && found.length < limit) {
       const page = await alerts.list({
         state,
-        limit,
+        limit: atATime,
         ...(last === undefined ? {} : { before: last }),
         ...(rule === undefined ? {} : { rule }),
       });
       found.push(...page.filter(isWanted));
-      if (page.length < limit) break;
+      if (page.length < atATime) break;
       last = page.at(-1)!.id;
+      atATime = Math.max(limit, FURTHER_READ);
     }
     return found;
   });

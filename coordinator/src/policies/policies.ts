@@ -36,6 +36,8 @@ export const MAX_POLICIES = 100;
 /** What could not be done is tried again so much later. */
 export const POLICY_RETRY_MS = 10 * 60_000;
 const DECISIONS_KEPT_MS = 400 * 86_400_000;
+/** Where what was read first is not enough: for whoever sees few of them, a page looks through many. */
+const FURTHER_READ = 500;
 /** Versions among which the newest good one is looked for. */
 const NEWEST_VERSIONS = 20;
 
@@ -311,17 +313,19 @@ export function createPolicies(context: PoliciesContext): Policies {
     async decisions({ policy, ...asked }, scope) {
       const { rows, next } = await LISTS.policyDecisions(asked, async ({ limit, before }) => {
         const seen: PolicyDecisionRecord[] = [];
+        let atATime = limit;
         let last = before;
         // A page is of what is seen: its cursor tells of nothing else, and it is not empty where there is more.
         for (;;) {
           const page = await store.policyDecisions.list({
-            limit,
+            limit: atATime,
             ...(last === undefined ? {} : { before: last }),
             ...(policy === undefined ? {} : { policy }),
           });
           seen.push(...page.filter((row) => seesDecision(scope, row)));
-          if (page.length < limit || seen.length >= limit) return seen.slice(0, limit);
+          if (page.length < atATime || seen.length >= limit) return seen.slice(0, limit);
           last = page.at(-1)!;
+          atATime = Math.max(limit, FURTHER_READ);
         }
       });
       return { decisions: rows.map(decisionView), next };

@@ -70,8 +70,6 @@ export async function main(args: readonly string[]): Promise<number> {
     // Tests start some hundred processes from TypeScript source: each compiles only what changed.
     NODE_COMPILE_CACHE: join(import.meta.dirname, "../../../node_modules/.cache/compile"),
     ...(parsed.values.full ? { TRIBUTARY_TEST_FULL: "1" } : {}),
-    // Where two lanes print, each to a pipe, this process still prints to a terminal.
-    ...(process.stdout.isTTY && process.env.NO_COLOR === undefined ? { FORCE_COLOR: "1" } : {}),
   };
 
   const startedAt = performance.now();

@@ -26,6 +26,7 @@ export function WhoAmI(): ReactNode {
       <button
         type="button"
         className="button sign-out"
+        aria-label="Sign out"
         data-testid="sign-out"
         onClick={() => void session.signOut().catch(() => session.refresh())}
       >
