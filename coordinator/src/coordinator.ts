@@ -73,7 +73,7 @@ import { createRounds } from "./rounds/rounds.ts";
 import { oidcSecrets } from "./access/oidc/oidc-config.ts";
 import { mlflowSecrets } from "./runs/mlflow-client.ts";
 import { trackRuns } from "./runs/track-runs.ts";
-import { StorageHealth } from "./storage-health.ts";
+import { StorageHealth, storageProblemView } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
 import { noticesOf } from "./notices.ts";
 import { openServerTls } from "./tls/server-tls.ts";
@@ -191,7 +191,14 @@ async function start(
   for (const notice of notices) log.info("coordinator: notice", { notice });
   const steadyNow = createSteadyNow(clock);
 
-  const health = new StorageHealth(env);
+  const bus = createInProcessBus(log);
+  const health = new StorageHealth({
+    ...env,
+    changed() {
+      const data = { problem: storageProblemView(health.problem) };
+      void bus.publish("event", { id: null, type: "storage", data, at: clock.now() });
+    },
+  });
   const store = await openSqlMetadataStore({
     path: join(config.dataDir, "tributary.db"),
     observer: health,
@@ -204,7 +211,6 @@ async function start(
   opened.defer(() => blobs.close());
   const unused = await collectBlobs({ store, blobs, now: clock.now() });
   if (unused > 0) log.info("coordinator: unused blobs were removed", { count: unused });
-  const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
   const shared = sharedAnswers.follow(bus);
   opened.defer(() => shared.close());
@@ -318,7 +324,15 @@ async function start(
   });
   const policies = createPolicies({ env, store, blobs, bus, registry, rollouts });
   const { newest: newestEventId } = await store.events.bounds();
-  const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
+  const streams = createEventStreams({
+    store,
+    bus,
+    clock,
+    limits,
+    devices,
+    storageProblem: () => health.problem,
+    newestEventId,
+  });
 
   prometheus.register(app);
   registerPages(app, config);

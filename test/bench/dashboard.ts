@@ -14,7 +14,8 @@ import type { ViewersOrder, ViewersReport } from "../src/dashboard-bench/viewers
 const VIEWERS = fileURLToPath(new URL("../src/dashboard-bench/viewers.ts", import.meta.url));
 /** What a round sets off goes on a little after its version is there. */
 const SETTLE_MS = 400;
-const WARM_UP = 2;
+/** Rounds before the first that counts, one with viewers and one without by turns. */
+const WARM_UP = 4;
 
 interface Size {
   readonly devices: number;
@@ -24,7 +25,7 @@ interface Size {
   readonly pairs: number;
   readonly hidden: number;
 }
-const FULL: Size = { devices: 500, viewers: 50, comeAndGo: 5, pairs: 20, hidden: 110 };
+const FULL: Size = { devices: 500, viewers: 50, comeAndGo: 5, pairs: 30, hidden: 110 };
 /** Tells whether it runs, and nothing of how fast. */
 const QUICK: Size = { devices: 8, viewers: 3, comeAndGo: 1, pairs: 2, hidden: 4 };
 
@@ -111,29 +112,39 @@ async function measure(size: Size, context: BenchmarkContext): Promise<Measured>
     const model = build2nn({ seed: "round", hidden: size.hidden });
     const rounds = WARM_UP + 2 * size.pairs;
     devices = await connectDevices(coordinator, { model, devices: size.devices, rounds });
-    for (let round = 0; round < WARM_UP; round += 1) await measureRound(coordinator, devices);
     const watched = {
       url: coordinator.url,
       token: coordinator.operatorToken,
       task: devices.task,
       model: devices.task,
     };
+    const lone = () => measureRound(coordinator, devices!);
+    const watching = async () => {
+      await tell(child, { type: "open", watched, count: size.viewers });
+      await pause(SETTLE_MS);
+      // From here on it counts what they do.
+      const moving = tell(child, { type: "come-and-go", count: size.comeAndGo });
+      const round = await lone();
+      await moving;
+      const report = await tell(child, { type: "close" });
+      await pause(SETTLE_MS);
+      return { round, report };
+    };
+    for (let round = 0; round < WARM_UP; round += 2) {
+      await lone();
+      await watching();
+    }
     const [cpu, wall, perRound]: [Pair[], Pair[], ViewersReport[]] = [[], [], []];
     for (let number = 0; number < size.pairs; number += 1) {
       const pair = { with: { cpuMs: 0, wallMs: 0 }, without: { cpuMs: 0, wallMs: 0 } };
       for (const kind of orderOf(number)) {
         if (kind === "without") {
-          pair.without = await measureRound(coordinator, devices);
+          pair.without = await lone();
           continue;
         }
-        await tell(child, { type: "open", watched, count: size.viewers });
-        await pause(SETTLE_MS);
-        // From here on it counts what they do.
-        const moving = tell(child, { type: "come-and-go", count: size.comeAndGo });
-        pair.with = await measureRound(coordinator, devices);
-        await moving;
-        perRound.push(await tell(child, { type: "close" }));
-        await pause(SETTLE_MS);
+        const { round, report } = await watching();
+        pair.with = round;
+        perRound.push(report);
       }
       cpu.push({ with: pair.with.cpuMs, without: pair.without.cpuMs });
       wall.push({ with: pair.with.wallMs, without: pair.without.wallMs });

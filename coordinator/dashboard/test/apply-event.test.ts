@@ -1,11 +1,12 @@
 import type { ModelView, ServerEvent, StatusView } from "@tributary/api-client";
 import { describe, expect, test } from "vitest";
 import {
+  applyToActivity,
   applyToModels,
   applyToRounds,
   applyToStatus,
   applyToTasks,
-  applyToVersions,
+  applyToVersion,
 } from "../src/live/apply-event.ts";
 import { createEventLog, readWithEvents } from "../src/live/event-log.ts";
 import { aRound, aTask, aVersion } from "./views.ts";
@@ -14,6 +15,21 @@ const roundEvent = (more: Parameters<typeof aRound>[0], id = 1): ServerEvent => 
   type: "round",
   id,
   data: aRound(more),
+});
+
+const aStatus = (): StatusView => ({
+  name: "tributary",
+  version: "0.1.0",
+  startedAt: "",
+  uptimeSeconds: 1,
+  devices: { connected: 0, training: 0 },
+  push: null,
+  refusedVersions: [],
+  models: 0,
+  tasks: 0,
+  storageProblem: null,
+  demoUrl: null,
+  issuer: { kind: "coordinator", name: "tributary", publicKey: "ab".repeat(32), certificates: 0 },
 });
 
 describe("what an event changes", () => {
@@ -69,7 +85,26 @@ describe("what an event changes", () => {
     expect(rolledBack[0]!.aliases).toEqual([
       { name: "champion", version: 6, movedAt: "2026-11-01T11:00:00.000Z" },
     ]);
-    expect(applyToVersions("digits", [aVersion(6, 5)], event).map(({ version }) => version)).toEqual([7, 6]);
+    expect(applyToVersion({ ...aVersion(7, 6), releasedAt: null }, event)).toEqual(aVersion(7, 6));
+    expect(applyToVersion(aVersion(6, 5), event)).toEqual(aVersion(6, 5));
+  });
+
+  test("what a task waits for, and whether anything can be stored, is what was told last", () => {
+    const idle = { nextRoundAt: null, failures: 0, checkedIn: 3, sittingOut: 0, ineligible: {} };
+    const event: ServerEvent = {
+      type: "activity",
+      id: null,
+      data: { ...idle, task: "learn", nextRoundAt: "2026-11-01T11:00:00.000Z" },
+    };
+    expect(applyToActivity("learn", idle, event).nextRoundAt).toBe("2026-11-01T11:00:00.000Z");
+    expect(applyToActivity("other", idle, event)).toBe(idle);
+    expect(applyToTasks([aTask()], event)).toEqual([aTask()]);
+    const problem = { code: "store/quota-exceeded", since: "2026-11-01T11:00:00.000Z" };
+    const status = applyToStatus(aStatus(), { type: "storage", id: null, data: { problem } });
+    expect(status.storageProblem).toEqual(problem);
+    expect(applyToStatus(status, { type: "storage", id: null, data: { problem: null } }).storageProblem).toBe(
+      null,
+    );
   });
 
   test("a channel is moved, made and removed, and its model's others stay", () => {
@@ -117,20 +152,7 @@ describe("what an event changes", () => {
 
   test("a task that was not known is added; device counts go into the status", () => {
     expect(applyToTasks([], { type: "task", id: 1, data: aTask() })).toEqual([aTask()]);
-    const status: StatusView = {
-      name: "tributary",
-      version: "0.1.0",
-      startedAt: "",
-      uptimeSeconds: 1,
-      devices: { connected: 0, training: 0 },
-      push: null,
-      refusedVersions: [],
-      models: 0,
-      tasks: 0,
-      storageProblem: null,
-      demoUrl: null,
-      issuer: { kind: "coordinator", name: "tributary", publicKey: "ab".repeat(32), certificates: 0 },
-    };
+    const status = aStatus();
     const event: ServerEvent = { type: "devices", id: null, data: { connected: 24, training: 3 } };
     expect(applyToStatus(status, event).devices).toEqual({ connected: 24, training: 3 });
   });

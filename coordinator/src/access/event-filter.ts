@@ -32,8 +32,8 @@ export async function eventFilter(
     (await store.tasks.list()).map(({ name, model }) => [name, model]),
   );
   return ({ type, data }) => {
-    // Counts of devices.
-    if (type === "devices") return true;
+    // Counts of devices, and whether anything can be stored.
+    if (type === "devices" || type === "storage") return true;
     // An alert says of what it is in its subject.
     const { model, task, name } = (
       type === "alert" ? (data as { readonly subject: object }).subject : data

@@ -21,7 +21,7 @@ export function registerEventRoutes(app: App, { streams, store, guard }: EventRo
       config: { of: "any" },
       schema: {
         summary:
-          "Server-sent events: round, task, version, channel, alias, rollout, withdrawal, suspicion, alert, record, devices, reset; resumed by Last-Event-ID",
+          "Server-sent events: round, task, version, channel, alias, rollout, withdrawal, suspicion, alert, record, devices, activity, storage, reset; resumed by Last-Event-ID",
         tags: ["operator"],
         // EventSource cannot set the header on a connection that is not a reconnection of its own.
         querystring: Type.Object({ lastEventId: Type.Optional(Type.String({ maxLength: 20 })) }),

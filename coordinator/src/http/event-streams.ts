@@ -6,6 +6,7 @@ import type { CoordinatorLimits } from "../config.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { EventRecord } from "../ports/records.ts";
+import { type StorageProblem, storageProblemView } from "../storage-health.ts";
 import { EventOrder, type LiveEvent } from "./event-order.ts";
 
 const REPLAY_PAGE = 500;
@@ -18,6 +19,7 @@ export interface EventStreamsOptions {
   readonly clock: Clock;
   readonly limits: CoordinatorLimits;
   readonly devices: () => DevicesView;
+  readonly storageProblem: () => StorageProblem | null;
   /** Of the event log, when the rooms begin to publish. */
   readonly newestEventId: number;
 }
@@ -101,7 +103,11 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       raw.on("close", () => streams.delete(stream));
       raw.on("error", () => raw.destroy());
       stream.write(`retry: ${RETRY_MS}\n\n`);
-      stream.begin(store, lastEventId, options.devices()).catch(() => raw.destroy());
+      const state = new Map<string, unknown>([
+        ["devices", options.devices()],
+        ["storage", { problem: storageProblemView(options.storageProblem()) }],
+      ]);
+      stream.begin(store, lastEventId, state).catch(() => raw.destroy());
     },
     close() {
       closed = true;
@@ -127,7 +133,12 @@ class EventStream {
     this.#maxBufferBytes = maxBufferBytes;
   }
 
-  async begin(store: MetadataStore, lastEventId: string | undefined, devices: DevicesView): Promise<void> {
+  /** @param state - how things stand now, by the event that tells of them */
+  async begin(
+    store: MetadataStore,
+    lastEventId: string | undefined,
+    state: ReadonlyMap<string, unknown>,
+  ): Promise<void> {
     const { oldest, newest } = await store.events.bounds();
     const asked = lastEventId === undefined || lastEventId === "" ? undefined : parseEventId(lastEventId);
     // An id that was never given out, or whose successors are forgotten: the client has to read everything again.
@@ -135,7 +146,7 @@ class EventStream {
     this.#lastId = resumable ? asked : newest;
     if (lastEventId !== undefined && lastEventId !== "" && !resumable)
       this.write(frame("reset", {}, this.#lastId));
-    this.write(frame("devices", devices, this.#lastId));
+    for (const [type, data] of state) this.write(frame(type, data, this.#lastId));
     for (;;) {
       const page = await store.events.after(this.#lastId, REPLAY_PAGE);
       if (page.length === 0) break;

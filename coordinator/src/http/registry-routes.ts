@@ -37,7 +37,7 @@ import { versionInPath } from "../registry/aliases.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ModelRecord, RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
-import type { StorageProblem } from "../storage-health.ts";
+import { type StorageProblem, storageProblemView } from "../storage-health.ts";
 import type { App } from "./app.ts";
 import { bodyCheckedByHandler } from "./validators.ts";
 import { octetStream } from "./blob-routes.ts";
@@ -338,10 +338,6 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
     async (_, reply) => reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
   );
-}
-
-function storageProblemView(problem: StorageProblem | null): StatusView["storageProblem"] {
-  return problem && { code: problem.code, since: timestamp(problem.since) };
 }
 
 /** A body as bytes. @throws `http/payload-too-large` */

@@ -19,7 +19,9 @@ export interface BusTopics {
           | "alias"
           | "alert"
           | "record"
-          | "devices";
+          | "devices"
+          | "activity"
+          | "storage";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

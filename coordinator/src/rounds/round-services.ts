@@ -11,10 +11,12 @@ import type { Evaluator } from "./evaluation.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 import type { Unmasker } from "./secure/unmasker.ts";
 
-/** Threads that rounds hand their heavy work to. */
+/** What rounds share: threads that they hand their heavy work to, and who tells how they fare. */
 export interface Workers {
   readonly evaluator: Evaluator;
   readonly unmasker: Unmasker;
+  /** What a task waits for may have changed. */
+  readonly activityChanged: () => void;
 }
 
 /** What rounds need of the rest of the coordinator. */

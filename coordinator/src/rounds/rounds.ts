@@ -15,6 +15,7 @@ import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/g
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
 import type { Rounds } from "../rooms.ts";
+import { ActivityNews } from "./activity-news.ts";
 import { registerBufferRoute } from "./buffered/buffer-route.ts";
 import { BufferedDriver } from "./buffered/buffered-driver.ts";
 import type { Driver, TaskActivity } from "./driver.ts";
@@ -55,8 +56,13 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const evaluator = createEvaluator({ blobs: options.blobs, clock });
   const unmasker = createUnmasker();
   const journals = new JournalWriter(store);
-  const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, Driver>();
+  const news = new ActivityNews({
+    clock,
+    bus,
+    activities: () => Array.from(drivers, ([name, driver]) => [name, driver.activity()] as const),
+  });
+  const services = { ...options, evaluator, unmasker, journals, activityChanged: news.touched };
   const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
@@ -156,12 +162,14 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       message(from, message) {
         try {
           receive(from, message);
+          news.touched();
         } catch (error) {
           refuse(from, message, error);
         }
       },
       disconnected({ device }: { readonly device: DeviceId }) {
         for (const driver of drivers.values()) driver.disconnected(device);
+        news.touched();
       },
     },
 
@@ -212,6 +220,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     close() {
       closing ??= (async () => {
         for (const subscription of subscriptions) subscription.close();
+        news.close();
         await Promise.all([...drivers.values()].map((driver) => driver.close()));
         await Promise.all([evaluator.close(), unmasker.close()]);
         if ((await readdir(uploadFolder).catch(() => [])).length > 0)

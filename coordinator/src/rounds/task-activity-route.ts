@@ -2,7 +2,7 @@ import { failure, type TaskName } from "@tributary/core";
 import { TaskActivityView, TaskNameSchema } from "@tributary/protocol";
 import Type from "typebox";
 import type { App } from "../http/app.ts";
-import { timestamp } from "../registry/views.ts";
+import { activityView } from "./activity-view.ts";
 import type { TaskActivity } from "./driver.ts";
 
 /** What a task waits for: its next round, and how many devices could be in it. */
@@ -26,9 +26,8 @@ export function registerTaskActivityRoute(
       if (activity === undefined) {
         throw failure("coordinator/unknown-task", `http: no task "${task}"`, { detail: { task } });
       }
-      const { nextRoundAt, ...rest } = activity;
       reply.header("cache-control", "no-store");
-      return { ...rest, nextRoundAt: nextRoundAt === null ? null : timestamp(nextRoundAt) };
+      return activityView(activity);
     },
   );
 }

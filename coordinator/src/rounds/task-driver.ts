@@ -122,6 +122,7 @@ export class TaskDriver implements Driver {
     if (task !== undefined && task.activeSince !== this.#task.activeSince) this.#failures = 0;
     if (task !== undefined) this.#task = task;
     await this.#seats.refresh();
+    this.#options.services.activityChanged();
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
     this.#wake?.();
   }
@@ -199,6 +200,7 @@ export class TaskDriver implements Driver {
       await publishEvents(services, step.stopped);
     }
     this.#nextRoundAt = step.until;
+    services.activityChanged();
     await this.#seats.rest();
     if (step.until === null) await this.#woken();
     else if (!this.#stale) await this.#pause(Math.min(LOOK_MS, Math.max(1, step.until - now)));
@@ -255,6 +257,7 @@ export class TaskDriver implements Driver {
     else if (isOutdated(config, this.#newest)) run.give({ type: "abandon", code: "round/base-replaced" });
     this.#nextRoundAt = null;
     this.#seats.fill(run);
+    services.activityChanged();
     const watching = watchSelection(services, run, () => this.#task);
     const record = await run.ended;
     watching.cancel();
@@ -282,6 +285,7 @@ export class TaskDriver implements Driver {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = clock.schedule(durationMs, resolve);
     this.#nextRoundAt ??= clock.now() + durationMs;
+    this.#options.services.activityChanged();
     this.#wake = resolve;
     await promise;
     timer.cancel();

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS } from "../../src/config.ts";
 import { createEventStreams, type EventStreams } from "../../src/http/event-streams.ts";
 import type { Bus } from "../../src/ports/bus.ts";
 import type { MetadataStore } from "../../src/ports/metadata-store.ts";
+import type { StorageProblem } from "../../src/storage-health.ts";
 import { asOperator, runningCoordinator } from "../running-coordinator.ts";
 import { readEvents, type SseReader } from "../sse-reader.ts";
 
@@ -21,6 +22,7 @@ describe("event streams", () => {
   let server: Server;
   let url: string;
   let readers: SseReader[];
+  let problem: StorageProblem | null = null;
 
   beforeEach(async () => {
     store = await openSqlMetadataStore({ path: ":memory:" });
@@ -31,6 +33,7 @@ describe("event streams", () => {
       clock,
       limits: { ...DEFAULT_LIMITS, maxEventStreams: 3, maxEventBufferBytes: 64 * 1024 },
       devices: () => ({ connected: 2, training: 1 }),
+      storageProblem: () => problem,
       newestEventId: 0,
     });
     readers = [];
@@ -73,15 +76,33 @@ describe("event streams", () => {
     return logged.map((event) => event.id);
   }
 
-  test("a new stream begins with the device counts and the id to resume from", async () => {
+  /** What a stream begins with: how things stand. */
+  async function begun(reader: SseReader): Promise<void> {
+    await reader.nextOf("storage");
+  }
+
+  test("a new stream begins with how things stand and the id to resume from", async () => {
     const [newest] = await happen(1);
     const reader = await open();
     expect(reader.headers["content-type"]).toContain("text/event-stream");
     const first = await reader.next();
     expect(first).toEqual({ id: newest, type: "devices", data: { connected: 2, training: 1 } });
+    expect(await reader.next()).toEqual({ id: newest, type: "storage", data: { problem: null } });
     expect(reader.text()).toContain("retry: ");
     const [id] = await happen(2);
     expect(await reader.next()).toEqual({ id, type: "round", data: { number: 2 } });
+  });
+
+  test("who comes while nothing can be stored is told so", async () => {
+    problem = { code: "store/quota-exceeded", since: 60_000 };
+    try {
+      const { data } = await (await open()).nextOf("storage");
+      expect(data).toEqual({
+        problem: { code: "store/quota-exceeded", since: "1970-01-01T00:01:00.000Z" },
+      });
+    } finally {
+      problem = null;
+    }
   });
 
   test("a stream that resumes gets what it missed, once and in order, and goes on live", async () => {
@@ -118,7 +139,7 @@ describe("event streams", () => {
 
   test("events that are published the other way round are sent by id, and none is lost", async () => {
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     const logged = await store.events.append(
       [1, 2, 3].map((number) => ({ type: "round" as const, data: { number } })),
       1,
@@ -148,7 +169,7 @@ describe("event streams", () => {
       },
     });
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     expect((await reader.nextOf("round")).data).toEqual({ number: 1 });
     await happen(2);
     expect((await reader.nextOf("round")).data).toEqual({ number: 2 });
@@ -156,7 +177,7 @@ describe("event streams", () => {
 
   test("what is not logged carries no id", async () => {
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     await bus.publish("devices", { connected: 9, training: 0 });
     expect(await reader.next()).toEqual({
       id: undefined,
@@ -169,7 +190,7 @@ describe("event streams", () => {
 
   test("a heartbeat is a comment", async () => {
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     clock.advance(DEFAULT_LIMITS.eventHeartbeatMs);
     await happen(1);
     await reader.nextOf("round");
@@ -179,8 +200,8 @@ describe("event streams", () => {
   test("a reader that stopped reading is cut off; the others go on", async () => {
     const slow = await open();
     const quick = await open();
-    await slow.next();
-    await quick.next();
+    await begun(slow);
+    await begun(quick);
     slow.pause();
     const data = { text: "x".repeat(100_000) };
     for (let sent = 0; streams.count === 2 && sent < 500; sent++) {
@@ -204,7 +225,7 @@ describe("event streams", () => {
 
   test("what happens as streams are closed comes before their end", async () => {
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     await bus.publish("devices", { connected: 9, training: 3 });
     streams.close();
     await reader.closed;
@@ -213,7 +234,7 @@ describe("event streams", () => {
 
   test("closing ends all streams", async () => {
     const reader = await open();
-    await reader.next();
+    await begun(reader);
     streams.close();
     await reader.closed;
     expect(streams.count).toBe(0);

@@ -108,12 +108,30 @@ describe("a schedule", () => {
     const clock = createVirtualClock({ startMs: midnight });
     const room = await open({ clock });
     await publishTask(room, { schedule: NIGHT, cohort: alone });
+    const told: unknown[] = [];
+    room.bus.subscribe("event", ({ type, data }) => {
+      if (type === "activity") told.push(data);
+    });
     const activity = () => room.rounds.activity(task);
     await vi.waitFor(() => expect(activity()?.nextRoundAt).toBe(midnight + 22 * HOUR_MS));
     const device = await room.device();
     device.checkIn();
     expect(await device.socket.next("wait")).toMatchObject({ retryAfterMs: 22 * HOUR_MS });
     expect(await room.store.rounds.lastNumber(task)).toBe(0);
+    clock.advance(1_000);
+    await vi.waitFor(() =>
+      expect(told.at(-1)).toMatchObject({
+        task,
+        checkedIn: 1,
+        nextRoundAt: new Date(midnight + 22 * HOUR_MS).toISOString(),
+      }),
+    );
+    // Nothing changed since, and it is not told again.
+    const times = told.length;
+    device.checkIn();
+    expect(await device.socket.next("wait")).toMatchObject({ task });
+    clock.advance(5_000);
+    expect(told).toHaveLength(times);
 
     // Someone sets the clock to five past ten in the evening: it is looked at once a minute.
     clock.setNow(midnight + 22 * HOUR_MS + 300_000);

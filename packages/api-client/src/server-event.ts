@@ -8,7 +8,9 @@ import type {
   DevicesView,
   RolloutView,
   RoundView,
+  StorageChange,
   SuspicionView,
+  TaskActivityChange,
   TaskView,
   VersionView,
   WithdrawnVersionView,
@@ -36,6 +38,9 @@ interface EventData {
   /** Something was done, by somebody or by the coordinator itself: what it changed must be read again. */
   readonly record: RecordedChange;
   readonly devices: DevicesView;
+  /** Of a running task, at most one a second. */
+  readonly activity: TaskActivityChange;
+  readonly storage: StorageChange;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
 }
@@ -44,7 +49,7 @@ export type ServerEventType = keyof EventData;
 
 /**
  * One event of `GET /v1/events`. `id` resumes the stream after this event; it is null for an event that only tells
- * how things stand just now (counts of a round, devices) and is not sent again.
+ * how things stand just now (counts of a round, devices, what a task waits for) and is not sent again.
  */
 export type ServerEvent = {
   readonly [Type in ServerEventType]: {
@@ -66,6 +71,8 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   alert: true,
   record: true,
   devices: true,
+  activity: true,
+  storage: true,
   reset: true,
 };
 

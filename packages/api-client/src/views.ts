@@ -58,6 +58,10 @@ export type AuditRecordView = AuditView["records"][number];
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
+/** Why nothing can be stored at present, or that all can. */
+export interface StorageChange {
+  readonly problem: StatusView["storageProblem"];
+}
 export type ModelView = Answer<"/v1/models/{model}">;
 /** What is known of a version, for whoever is to use it. */
 export type ModelCard = Answer<"/v1/models/{model}/versions/{version}/card">;
@@ -140,6 +144,8 @@ export type VersionPage = Answer<"/v1/models/{model}/versions">;
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
+/** What a task waits for now. */
+export type TaskActivityChange = TaskActivityView & { readonly task: string };
 /** Everything that a version consists of, by digest. */
 export type VersionFiles = Answer<"/v1/models/{model}/versions/{version}/files">;
 /** Whether a version's step, taken again, makes the same. */

@@ -527,7 +527,7 @@ export {
   TRAINING_ENGINES,
   type IneligibleReason,
 } from "./task-eligibility.ts";
-export { TaskActivityView } from "./task-activity.ts";
+export { TaskActivityView, type TaskActivityChange } from "./task-activity.ts";
 export { TASK_SCHEMA, TASK_SCHEMA_ID } from "./task-schema.ts";
 export type { RetryRules } from "./task-retries.ts";
 export { scheduleAt, TaskSchedule, type ScheduleState } from "./task-schedule.ts";

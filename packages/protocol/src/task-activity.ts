@@ -1,3 +1,4 @@
+import type { TaskName } from "@tributary/core";
 import Type, { type Static } from "typebox";
 import { nullable, TimestampSchema } from "./schema.ts";
 import { INELIGIBLE_REASONS, type IneligibleReason } from "./task-eligibility.ts";
@@ -22,3 +23,8 @@ export const TaskActivityView = Type.Object({
   ),
 });
 export type TaskActivityView = Static<typeof TaskActivityView>;
+
+/** What an event tells of a task's activity: how it is now, not what became of it. */
+export interface TaskActivityChange extends TaskActivityView {
+  readonly task: TaskName;
+}

@@ -9,8 +9,8 @@ import {
 import { roundPages, versionPages } from "../../../coordinator/dashboard/src/data/use-pages.ts";
 import { createEventLog } from "../../../coordinator/dashboard/src/live/event-log.ts";
 
-/** As the banners of storage and of the release ask. */
-const [STORAGE_EVERY_MS, KEYS_EVERY_MS] = [10_000, 60_000];
+/** As the banner of the release asks. */
+const ASK_MS = 60_000;
 
 /** What a viewer looks at. */
 export interface Watched {
@@ -24,11 +24,10 @@ export interface Watched {
 function visit(client: QueryClient, queries: Queries, { task, model }: Watched): readonly Watching[] {
   const single = [
     queries.status(),
-    { ...queries.status(), refetchInterval: STORAGE_EVERY_MS },
-    { ...queries.keys(), refetchInterval: KEYS_EVERY_MS },
+    { ...queries.status(), refetchInterval: ASK_MS },
+    { ...queries.keys(), refetchInterval: ASK_MS },
     queries.tasks(),
     queries.models(),
-    queries.versions(model),
     queries.activity(task),
     queries.suspicions(task),
   ].map((options) => new QueryObserver(client, options as never));

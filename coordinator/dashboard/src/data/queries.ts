@@ -44,13 +44,14 @@ import {
   queryOptions,
 } from "@tanstack/react-query";
 import {
+  applyToActivity,
   applyToModels,
   applyToRollouts,
   applyToRound,
   applyToRounds,
   applyToStatus,
   applyToTasks,
-  applyToVersions,
+  applyToVersion,
 } from "../live/apply-event.ts";
 import { byNumber, byVersion, inPages, type RowsPage } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
@@ -67,8 +68,6 @@ const ROUNDS_SHOWN = 500;
 /** Rounds or versions read at a time. */
 export const PAGE_SIZE = 200;
 
-/** Devices come and go; their counts are looked at this often while they are shown. */
-const ACTIVITY_EVERY_MS = 5_000;
 /** Counting a fleet reads it whole. */
 const FLEET_EVERY_MS = 15_000;
 /** Devices tell of themselves once an hour. */
@@ -113,7 +112,7 @@ export interface Queries {
   buffer(task: string): ReturnType<typeof queryOptions<BufferView | null, Error>>;
   /** What devices of a task measured, newest first. */
   measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
-  /** What a task waits for; no event tells of it. */
+  /** What a task waits for. */
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
@@ -144,7 +143,8 @@ export interface Queries {
   drift(task: string): ReturnType<typeof driftPages>;
   privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
   taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
-  versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+  /** One of them. */
+  version(model: string, version: number): ReturnType<typeof queryOptions<VersionView, Error>>;
 }
 
 /** Where a page of a list begins; undefined: the first. */
@@ -349,8 +349,13 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
     activity: (task) =>
       queryOptions<TaskActivityView>({
         queryKey: ["activity", task],
-        queryFn: ({ signal }) => api.activity(task, { signal }),
-        refetchInterval: ACTIVITY_EVERY_MS,
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            () => api.activity(task, { signal }),
+            (activity, event) => applyToActivity(task, activity, event),
+          ),
+        // Nobody told of it while nobody looked.
         staleTime: 0,
       }),
     health: (model) =>
@@ -428,14 +433,14 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) => api.taskPrivacy(task, { signal }),
         staleTime: 0,
       }),
-    versions: (model) =>
-      queryOptions<readonly VersionView[]>({
-        queryKey: ["versions", model],
+    version: (model, version) =>
+      queryOptions<VersionView>({
+        queryKey: ["version", model, version],
         queryFn: ({ signal }) =>
           readWithEvents(
             log,
-            async () => (await api.versions(model, { signal })).versions,
-            (versions, event) => applyToVersions(model, versions, event),
+            () => api.version(model, version, { signal }),
+            (view, event) => applyToVersion(view, event),
           ),
       }),
   };
@@ -477,7 +482,12 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     for (const queryKey of [["alerts"], ["alert-rules"], ["silences"]])
       void client.invalidateQueries({ queryKey });
   }
-  if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
+  if (event.type === "activity") {
+    const { task } = event.data;
+    update<TaskActivityView>(client, ["activity", task], (activity) =>
+      applyToActivity(task, activity, event),
+    );
+  }
   if (event.type === "record") {
     for (const queryKey of readAgainAfter(event.data)) void client.invalidateQueries({ queryKey });
   }
@@ -505,8 +515,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
       ...data,
       pages: inPages(data.pages, event.data, byVersion),
     }));
-    update<readonly VersionView[]>(client, ["versions", model], (list) =>
-      applyToVersions(model, list, event),
+    update<VersionView>(client, ["version", model, event.data.version], (view) =>
+      applyToVersion(view, event),
     );
     // A model this page has not heard of.
     const models = client.getQueryData<readonly ModelView[]>(["models"]);

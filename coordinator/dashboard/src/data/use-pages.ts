@@ -3,6 +3,7 @@ import {
   type InfiniteData,
   infiniteQueryOptions,
   useInfiniteQuery,
+  useQuery,
   type UseInfiniteQueryResult,
 } from "@tanstack/react-query";
 import type { RowsPage } from "../live/pages.ts";
@@ -19,6 +20,16 @@ export function useRounds(task: string): Pages<RoundView> {
 /** Likewise the versions of a model. */
 export function useVersions(model: string): Pages<VersionView> {
   return useInfiniteQuery(versionPages(useDashboard().queries, model));
+}
+
+/** One version: of the pages that were read of its model or, where it is in none of them, read by itself. */
+export function useVersion(model: string, version: number | null | undefined): VersionView | undefined {
+  const { queries } = useDashboard();
+  const { data: rows } = useVersions(model);
+  const found = rows?.find((row) => row.version === version);
+  const isOlder = rows !== undefined && found === undefined && typeof version === "number";
+  const { data } = useQuery({ ...queries.version(model, version ?? 1), enabled: isOlder });
+  return found ?? (isOlder ? data : undefined);
 }
 
 export function roundPages(queries: Queries, task: string) {

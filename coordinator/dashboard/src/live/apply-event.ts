@@ -6,6 +6,7 @@ import type {
   RoundView,
   ServerEvent,
   StatusView,
+  TaskActivityView,
   TaskView,
   VersionView,
 } from "@tributary/api-client";
@@ -40,6 +41,8 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     case "alert":
     case "record":
     case "devices":
+    case "activity":
+    case "storage":
     case "reset":
       return tasks;
   }
@@ -70,17 +73,13 @@ export function applyToRounds(
   );
 }
 
-/** Versions of one model, newest first. */
-export function applyToVersions(
-  model: string,
-  versions: readonly VersionView[],
-  event: ServerEvent,
-): readonly VersionView[] {
-  if (event.type !== "version" || event.data.model !== model) return versions;
-  return descending(
-    upsert(versions, event.data, (version) => version.version),
-    (version) => version.version,
-  );
+/** One version of a model. */
+export function applyToVersion(version: VersionView, event: ServerEvent): VersionView {
+  return event.type === "version" &&
+    event.data.model === version.model &&
+    event.data.version === version.version
+    ? event.data
+    : version;
 }
 
 /** Rollouts of one model, newest first. */
@@ -148,8 +147,24 @@ function changedChannels(
   return [...others, { name, version, releasedAt: at }].sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
+/** What a task waits for. */
+export function applyToActivity(
+  task: string,
+  activity: TaskActivityView,
+  event: ServerEvent,
+): TaskActivityView {
+  return event.type === "activity" && event.data.task === task ? event.data : activity;
+}
+
 export function applyToStatus<Status extends StatusView>(status: Status, event: ServerEvent): Status {
-  return event.type === "devices" ? { ...status, devices: event.data } : status;
+  switch (event.type) {
+    case "devices":
+      return { ...status, devices: event.data };
+    case "storage":
+      return { ...status, storageProblem: event.data.problem };
+    default:
+      return status;
+  }
 }
 
 function upsert<Item, Key>(items: readonly Item[], item: Item, keyOf: (item: Item) => Key): readonly Item[] {

@@ -32,6 +32,9 @@ export function startLiveUpdates(baseUrl: string, client: QueryClient, log: Even
     onStatus(next, role) {
       const was = connection.get().stream.status;
       connection.set({ stream: next, role });
+      // What is told only as it happens was told to nobody meanwhile.
+      if (next.status === "live" && (was === "waiting" || was === "failed"))
+        void client.invalidateQueries({ queryKey: ["activity"] });
       if (next.status === "live" && was !== "live") {
         void client.refetchQueries({ predicate: (query) => query.state.status === "error" });
       }

@@ -11,7 +11,7 @@ const ASK_MS = 60_000;
 export function ReleaseBanner(): ReactNode {
   const { queries } = useDashboard();
   const { data: roles = [] } = useQuery({ ...queries.keys(), refetchInterval: ASK_MS });
-  const { data: status } = useQuery(queries.status());
+  const { data: status } = useQuery({ ...queries.status(), refetchInterval: ASK_MS });
   return (
     <div aria-live="polite">
       {releaseNotices(roles, status?.refusedVersions ?? []).map(({ id, title, text, command }) => (

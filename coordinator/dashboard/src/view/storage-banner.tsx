@@ -3,13 +3,10 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { WarningIcon } from "../ui/icons.tsx";
 
-/** While nothing can be stored, no event can tell of it: it is asked for. */
-const ASK_MS = 10_000;
-
 /** Says that rounds stand still because the coordinator cannot store them. */
 export function StorageBanner(): ReactNode {
   const { queries } = useDashboard();
-  const { data: status } = useQuery({ ...queries.status(), refetchInterval: ASK_MS });
+  const { data: status } = useQuery(queries.status());
   const problem = status?.storageProblem ?? null;
   return (
     <div aria-live="polite">

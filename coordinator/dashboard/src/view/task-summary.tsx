@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { modelHref } from "../addresses.ts";
 import { useDashboard } from "../data/dashboard-context.ts";
+import { useVersion } from "../data/use-pages.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
@@ -26,10 +27,9 @@ function leastOf({ spec: { cohort, secureAggregation } }: TaskView): number {
 /** What is learned, how far it is, and how good the current version is. */
 export function TaskSummary({ task, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
-  const { data: versions } = useQuery(queries.versions(task.model));
   const secure = secureTask(task);
-  const current = versions?.find(({ version }) => version === task.currentVersion);
-  const parent = versions?.find(({ version }) => version === current?.parentVersion);
+  const current = useVersion(task.model, task.currentVersion);
+  const parent = useVersion(task.model, current?.parentVersion);
   const trains = formatUpdate(task.spec);
   const model = useQuery(queries.models()).data?.find(({ name }) => name === task.model);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);

@@ -3,14 +3,14 @@ import { giveUpReason, mayStillBegin, retryDelayMs } from "@tributary/federation
 import type { TaskRecord } from "../../ports/records.ts";
 import { publishEvents } from "../commit-round.ts";
 import { nextStep, type NextStep } from "../next-step.ts";
-import type { RoundServices } from "../round-services.ts";
+import type { RoundServices, Workers } from "../round-services.ts";
 import { StopWatch } from "../stop-watch.ts";
 
 /** Looks at the clock at least so often while it rests: someone may set it. */
 const LOOK_MS = 60_000;
 
 export interface CohortPaceOptions {
-  readonly services: RoundServices;
+  readonly services: RoundServices & Pick<Workers, "activityChanged">;
   /** As it is now. */
   readonly task: () => TaskRecord;
   /** The pause is over. */
@@ -65,6 +65,7 @@ export class CohortPace {
   }
 
   succeeded(): void {
+    if (this.#failures > 0) this.#options.services.activityChanged();
     this.#failures = 0;
     this.#lastFailure = null;
   }
@@ -85,6 +86,7 @@ export class CohortPace {
   resume(): void {
     this.#pause?.cancel();
     this.#pause = undefined;
+    this.#options.services.activityChanged();
   }
 
   close(): void {
@@ -101,6 +103,7 @@ export class CohortPace {
       this.#options.again();
     });
     this.#pause = { until, cancel: () => timer.cancel() };
+    this.#options.services.activityChanged();
   }
 
   /** Devices train all the time: when the schedule closes, or the time is over, somebody has to notice. */

@@ -387,7 +387,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: round, task, version, channel, alias, rollout, withdrawal, suspicion, alert, record, devices, reset; resumed by Last-Event-ID */
+        /** Server-sent events: round, task, version, channel, alias, rollout, withdrawal, suspicion, alert, record, devices, activity, storage, reset; resumed by Last-Event-ID */
         get: operations["getEvents"];
         put?: never;
         post?: never;

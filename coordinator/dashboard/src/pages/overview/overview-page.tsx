@@ -18,7 +18,6 @@ import { TasksCard } from "./tasks-card.tsx";
 import "./overview.css";
 
 /** No event tells of them. */
-const ACTIVITY_EVERY_MS = 15_000;
 const KEYS_EVERY_MS = 60_000;
 
 /** Whether anything is wrong, and what is under way; each line leads to its page. */
@@ -43,10 +42,7 @@ function Overview({ tasks }: { readonly tasks: readonly TaskView[] }): ReactNode
   );
   const running = tasks.filter(({ state }) => state === "running");
   const answers = useQueries({
-    queries: running.map(({ name }) => ({
-      ...queries.activity(name),
-      refetchInterval: ACTIVITY_EVERY_MS,
-    })),
+    queries: running.map(({ name }) => queries.activity(name)),
   });
   const activities = new Map<string, TaskActivityView>(
     answers.flatMap(({ data }, i) => (data === undefined ? [] : [[running[i]!.name, data]])),

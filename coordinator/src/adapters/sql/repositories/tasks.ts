@@ -77,8 +77,7 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
     model: row.model,
     population: row.population,
     state: row.state,
-    // A task of an earlier release gets the defaults of what it could not say.
-    spec: parseTaskSpec(fromJson(row.spec)),
+    spec: specOf(row.spec),
     plan: {
       number: row.planNumber,
       target: row.planTarget,
@@ -90,6 +89,20 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
     reason: row.reason === null ? null : fromJson(row.reason),
     activeSince: row.activeSince,
   };
+}
+
+/** Rows are read far more often than they change. */
+const specs = new Map<string, TaskRecord["spec"]>();
+const MAX_SPECS = 200;
+
+function specOf(text: string): TaskRecord["spec"] {
+  const known = specs.get(text);
+  if (known !== undefined) return known;
+  // A task of an earlier release gets the defaults of what it could not say.
+  const spec = parseTaskSpec(fromJson(text));
+  if (specs.size >= MAX_SPECS) specs.clear();
+  specs.set(text, spec);
+  return spec;
 }
 
 function toJson(reason: TaskReason | null): string | null {
