@@ -12,9 +12,11 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
 export function answerUnreadable(
   log: FastifyBaseLogger,
   error: NodeJS.ErrnoException,
-  socket: Pick<Socket, "destroy" | "end" | "writable">,
+  socket: Pick<Socket, "bytesRead" | "destroy" | "end" | "writable">,
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  // Clients connect ahead of need: an answer to nothing would be taken for that to what they send just then.
+  const isUnused = error.code === "ERR_HTTP_REQUEST_TIMEOUT" && socket.bytesRead === 0;
+  if (error.code === "ECONNRESET" || !socket.writable || isUnused) {
     socket.destroy();
     return;
   }

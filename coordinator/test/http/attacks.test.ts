@@ -126,6 +126,14 @@ describe("headers", () => {
     expect(logged).toContain("http/timeout");
   });
 
+  test("that never begin are no request, and get no answer", async () => {
+    const socket = open();
+    let answer = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
+    await once(socket, "close");
+    expect(answer).toBe("");
+  });
+
   test("that are too large are refused", async () => {
     const answer = await sent(request("GET /healthz", `X-A: ${"x".repeat(20_000)}`));
     expect([statusesIn(answer), codeIn(answer)]).toEqual([[431], "http/headers-too-large"]);

@@ -751,6 +751,7 @@ export const ERROR_CATALOG = {
   "http/timeout": {
     status: 408,
     publicMessage: "The request took too long.",
+    advice: "Send it again; where that takes too long too, something on the way holds it back.",
   },
   "http/headers-too-large": {
     status: 431,

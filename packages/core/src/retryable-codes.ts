@@ -43,6 +43,7 @@ export const RETRYABLE_CODES: ReadonlySet<ErrorCode> = /* @__PURE__ */ new Set<E
   "round/secure-sum-refused",
   "update/digest-mismatch",
   "update/truncated",
+  "http/timeout",
   "http/too-many-requests",
   "http/unexpected-response",
   "http/unavailable",

@@ -76,6 +76,7 @@ export function openViewer(watched: Watched): Viewer {
     token,
     onState: (state) => {
       if (state.status === "open") live.resolve();
+      if (state.status === "failed") live.reject(state.error);
     },
     onEvent: (event) => {
       counts.events += 1;
