@@ -23,6 +23,7 @@ import { advanceAlerts } from "./alert-machine.ts";
 import { alertAcknowledged, silenceCreated, silenceEnded } from "./alert-records.ts";
 import { alertEvent, alertRuleView, alertView, silenceView } from "./alert-views.ts";
 import type { AlertSignals } from "./finding.ts";
+import { requireKnownMatcher } from "./known-matcher.ts";
 import { alertRules, removeAlertRule, setAlertRule, unknownRule, type KnownRule } from "./rules.ts";
 import { isMatched, silencedUntil } from "./silences.ts";
 import { noticeOf, tellAt } from "../notify/notices.ts";
@@ -82,7 +83,10 @@ export interface Alerts {
     scope: SubjectScope,
   ): Promise<AlertView>;
   silences(scope: SubjectScope): Promise<SilenceView[]>;
-  /** @throws `protocol/invalid-document`, `identity/forbidden` */
+  /**
+   * @throws `protocol/invalid-document`, `identity/forbidden`, `coordinator/unknown-alert-rule`, `coordinator/unknown-model`,
+   *   `coordinator/unknown-task`
+   */
   silence(silence: NewSilence, by: AuditActor, scope: SubjectScope): Promise<SilenceView>;
   /** @throws `coordinator/unknown-silence`, `identity/forbidden` */
   endSilence(id: number, by: AuditActor, scope: SubjectScope): Promise<SilenceView>;
@@ -365,7 +369,7 @@ export function createAlerts(context: AlertsContext): Alerts {
           throw failure("coordinator/alert-ended", `alerts: alert ${id} is ${before.state}`, {
             detail: { alert: id, state: before.state },
           });
-        const acknowledgement = said && { by: said.by ?? nameOf(by), comment: said.comment, at: now };
+        const acknowledgement = said && { by: nameOf(by), comment: said.comment, at: now };
         const after: AlertRecord = { ...before, acknowledgement };
         const silences = await activeSilences();
         const events = await store.transaction(async (tx) => {
@@ -388,9 +392,10 @@ export function createAlerts(context: AlertsContext): Alerts {
         ...views.filter(({ state }) => state === "ended").toReversed(),
       ].slice(0, MAX_SILENCES_SHOWN);
     },
-    silence: ({ matcher, durationMs, startsAt, by: who, comment }, by, scope) =>
+    silence: ({ matcher, durationMs, startsAt, comment }, by, scope) =>
       inTurn(async () => {
         requireOperate(scope, matcher, "alerts: a silence of");
+        await requireKnownMatcher(store, matcher);
         const now = clock.now();
         const begins = startsAt === undefined ? now : Date.parse(startsAt);
         if (begins < now - durationMs)
@@ -402,7 +407,7 @@ export function createAlerts(context: AlertsContext): Alerts {
             matcher,
             startsAt: begins,
             endsAt: begins + durationMs,
-            by: who ?? nameOf(by),
+            by: nameOf(by),
             comment,
           });
           await tx.audit.append([silenceCreated(by, made)], now);

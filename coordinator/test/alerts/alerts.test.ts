@@ -1,14 +1,22 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { asModelName } from "@tributary/core";
-import { ALERT_STATES, BUILT_IN_ALERT_RULES, type AlertList, type AlertView } from "@tributary/protocol";
+import { asModelName, asTaskName } from "@tributary/core";
+import {
+  ALERT_STATES,
+  BUILT_IN_ALERT_RULES,
+  type AlertList,
+  type AlertView,
+  type NewSilence,
+} from "@tributary/protocol";
 import fc from "fast-check";
 import { OPERATOR_BY_HTTP } from "../operator.ts";
+import { operatorNamed } from "../../src/access/principal.ts";
 import { EVERY_SUBJECT, type SubjectScope } from "../../src/access/subject-scope.ts";
 import { ALERT_EVENT_LOOK_MS, ALERT_LOOK_MS } from "../../src/alerts/alerts.ts";
 import { codeOf, exampleRound, exampleTask } from "../../src/testing/index.ts";
 import { exampleAlert } from "../../src/testing/describe-stored-alerts.ts";
 import { openAlertsRoom, type AlertsRoom } from "./alerts-room.ts";
 
+const ADA = operatorNamed("Ada");
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const STATE_ORDER: readonly AlertView["state"][] = ["firing", "pending", "resolved"];
@@ -109,9 +117,10 @@ test("an acknowledgement has a name and a comment, is recorded, and can be taken
   await failRounds();
   await room.look();
   const [alert] = await room.list();
-  const said = { by: "Ada", comment: "the phones are off for the night" };
-  const acknowledged = await room.alerts.acknowledge(alert!.id, said, OPERATOR_BY_HTTP, EVERY_SUBJECT);
-  expect(acknowledged.acknowledgement).toEqual({ ...said, at: "2026-01-01T00:00:00.000Z" });
+  const said = { comment: "the phones are off for the night" };
+  const by = "Ada";
+  const acknowledged = await room.alerts.acknowledge(alert!.id, said, ADA, EVERY_SUBJECT);
+  expect(acknowledged.acknowledgement).toEqual({ ...said, by, at: "2026-01-01T00:00:00.000Z" });
   expect((await room.alerts.list({ limit: 1 }, EVERY_SUBJECT)).counts).toEqual({
     firing: 1,
     critical: 0,
@@ -125,7 +134,7 @@ test("an acknowledgement has a name and a comment, is recorded, and can be taken
     {
       action: "alert.acknowledge",
       object: { rule: "rounds-fail", alert: alert!.id, task: "digits-task", model: "digits" },
-      detail: said,
+      detail: { ...said, by },
     },
     {
       action: "alert.unacknowledge",
@@ -140,6 +149,18 @@ test("an acknowledgement has a name and a comment, is recorded, and can be taken
   expect(await codeOf(room.alerts.get(99, EVERY_SUBJECT))).toBe("coordinator/unknown-alert");
 });
 
+test("a silence of what there is not is refused", async () => {
+  await room.publish();
+  const silenced = (matcher: NewSilence["matcher"]) =>
+    codeOf(
+      room.alerts.silence({ matcher, durationMs: HOUR, comment: "a slip" }, OPERATOR_BY_HTTP, EVERY_SUBJECT),
+    );
+  expect(await silenced({ rule: "drifts" })).toBe("coordinator/unknown-alert-rule");
+  expect(await silenced({ model: asModelName("digit") })).toBe("coordinator/unknown-model");
+  expect(await silenced({ rule: "drift", task: asTaskName("digit") })).toBe("coordinator/unknown-task");
+  expect(await room.alerts.silences(EVERY_SUBJECT)).toEqual([]);
+});
+
 test("a silence holds for what matches it, until it ends or is ended", async () => {
   await failRounds();
   await room.look();
@@ -147,8 +168,8 @@ test("a silence holds for what matches it, until it ends or is ended", async () 
   await room.alerts.silence(other, OPERATOR_BY_HTTP, EVERY_SUBJECT);
   expect((await room.list())[0]?.silencedUntil).toBeNull();
   const silence = await room.alerts.silence(
-    { matcher: { model: asModelName("digits") }, durationMs: HOUR, by: "Ada", comment: "maintenance" },
-    OPERATOR_BY_HTTP,
+    { matcher: { model: asModelName("digits") }, durationMs: HOUR, comment: "maintenance" },
+    ADA,
     EVERY_SUBJECT,
   );
   expect(silence).toMatchObject({ state: "active", by: "Ada", endsAt: "2026-01-01T01:00:00.000Z" });

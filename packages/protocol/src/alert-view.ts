@@ -37,7 +37,7 @@ export type AlertSubject = Static<typeof AlertSubject>;
 
 /** Somebody has seen it: it is not told again. */
 export const AlertAcknowledgement = Type.Object({
-  by: Type.String({ maxLength: 64 }),
+  by: Type.String({ description: "Who has seen it, as the audit log names them" }),
   comment: Type.String({ maxLength: 512 }),
   at: TimestampSchema,
 });
@@ -92,7 +92,6 @@ export type AlertList = Static<typeof AlertList>;
 /** `POST /v1/alerts/:alert/acknowledgement` */
 export const AlertAcknowledge = Type.Object(
   {
-    by: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Who has seen it" })),
     comment: Type.String({ maxLength: 512, default: "" }),
   },
   strict,
@@ -121,7 +120,6 @@ export const NewSilence = Type.Object(
     startsAt: Type.Optional(
       Type.String({ format: "date-time", maxLength: 40, description: "Left out: now" }),
     ),
-    by: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     comment: Type.String({ minLength: 1, maxLength: 512, description: "Why" }),
   },
   strict,
@@ -135,7 +133,7 @@ export const SilenceView = Type.Object({
   state: textEnum(["ahead", "active", "ended"]),
   startsAt: TimestampSchema,
   endsAt: TimestampSchema,
-  by: Type.String(),
+  by: Type.String({ description: "Whose it is, as the audit log names them" }),
   comment: Type.String(),
 });
 export type SilenceView = Static<typeof SilenceView>;

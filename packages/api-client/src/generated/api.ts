@@ -1861,12 +1861,11 @@ export interface components {
             role: "viewer" | "operator" | "admin" | "auditor";
         };
         AlertAcknowledgeInput: {
-            /** @description Who has seen it */
-            by?: string;
             /** @default  */
             comment?: string;
         };
         AlertAcknowledgement: {
+            /** @description Who has seen it, as the audit log names them */
             by: string;
             comment: string;
             /**
@@ -3249,7 +3248,6 @@ export interface components {
              * @description Left out: now
              */
             startsAt?: string;
-            by?: string;
             /** @description Why */
             comment: string;
         };
@@ -4377,6 +4375,7 @@ export interface components {
              * @description RFC 3339, UTC
              */
             endsAt: string;
+            /** @description Whose it is, as the audit log names them */
             by: string;
             comment: string;
         };

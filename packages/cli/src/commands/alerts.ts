@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import { createApiClient, type AlertView, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { ALERT_KINDS, ALERT_STATES, type AlertKind } from "@tributary/protocol";
@@ -30,7 +29,6 @@ interface ListOptions extends Options {
 }
 
 interface SaidOptions extends Options {
-  readonly by?: string;
   readonly comment?: string;
 }
 
@@ -83,7 +81,6 @@ export function alertsCommand(): Command {
   withOperator(command.command("ack"))
     .description("Say that somebody has seen an alert that fires: it is not told again.")
     .argument("<alert>", "its number", id)
-    .option("--by <name>", "who has seen it (default: who is logged in here)")
     .option("--comment <text>", "what is done about it", "")
     .option("--undo", "take it back")
     .addHelpText(
@@ -94,12 +91,10 @@ export function alertsCommand(): Command {
       ),
     )
     .action(async (alert: number, options: SaidOptions & { readonly undo?: boolean }) => {
-      const { by = me(), comment = "", undo } = options;
+      const { comment = "", undo } = options;
       const api = writing(options);
       const after =
-        undo === true
-          ? await api.unacknowledgeAlert(alert)
-          : await api.acknowledgeAlert(alert, { by, comment });
+        undo === true ? await api.unacknowledgeAlert(alert) : await api.acknowledgeAlert(alert, { comment });
       printAlert(after, options);
     });
 
@@ -117,7 +112,6 @@ export function alertsCommand(): Command {
         .default(3_600_000, "1h"),
     )
     .option("--from <time>", "from then on: 2026-03-01T22:00Z (default: now)")
-    .option("--by <name>", "who silences it (default: who is logged in here)")
     .requiredOption("--comment <text>", "why")
     .addHelpText(
       "after",
@@ -127,7 +121,7 @@ export function alertsCommand(): Command {
       ),
     )
     .action(async (options: SilenceOptions) => {
-      const { rule, kind, model, task, for: durationMs, from, by = me(), comment } = options;
+      const { rule, kind, model, task, for: durationMs, from, comment } = options;
       const matcher = {
         ...(rule && { rule }),
         ...(kind && { kind }),
@@ -143,7 +137,6 @@ export function alertsCommand(): Command {
       const silence = await writing(options).silence({
         matcher,
         durationMs,
-        by,
         comment,
         ...(startsAt && { startsAt }),
       });
@@ -182,15 +175,6 @@ const writing = (options: OperatorOptions): ApiClient =>
 function printAlert(alert: AlertView, { json }: Options): void {
   if (json === true) return console.log(JSON.stringify(alert));
   for (const line of oneAlertLines(alert)) console.log(line);
-}
-
-/** Who is logged in, where the system knows. */
-function me(): string {
-  try {
-    return userInfo().username.slice(0, 64) || "an operator";
-  } catch {
-    return "an operator";
-  }
 }
 
 function timeOf(text: string): string {

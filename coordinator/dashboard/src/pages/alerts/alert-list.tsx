@@ -113,7 +113,6 @@ interface OfAlert {
 
 function Acknowledge({ alert }: OfAlert): ReactNode {
   const { id } = alert;
-  const [by, setBy] = useState("");
   const [comment, setComment] = useState("");
   return (
     <ActionButton
@@ -123,14 +122,8 @@ function Acknowledge({ alert }: OfAlert): ReactNode {
       done="Acknowledged"
       of={modelOf(alert)}
       testId={`acknowledge-${id}`}
-      run={(api) =>
-        api.acknowledgeAlert(id, { ...(by.trim() !== "" && { by: by.trim() }), comment: comment.trim() })
-      }
+      run={(api) => api.acknowledgeAlert(id, { comment: comment.trim() })}
     >
-      <label className="field">
-        Your name
-        <input value={by} maxLength={64} onChange={(event) => setBy(event.target.value)} />
-      </label>
       <label className="field">
         What is done about it
         <input value={comment} maxLength={512} onChange={(event) => setComment(event.target.value)} />
