@@ -40,7 +40,8 @@ export function registerAliasRoutes(app: App, { store, registry }: AliasRouteOpt
     "/v1/models/:model/aliases/:alias",
     {
       schema: {
-        summary: "Give a version a name, and take it from the version that had it",
+        summary:
+          "Give a version a name, and take it from the version that had it; champion, candidate, newest and stable follow by themselves",
         tags,
         security: operator,
         params: aliasParams,
@@ -58,7 +59,7 @@ export function registerAliasRoutes(app: App, { store, registry }: AliasRouteOpt
     "/v1/models/:model/aliases/:alias",
     {
       schema: {
-        summary: "Remove an alias; champion and newest cannot be removed",
+        summary: "Remove an alias of one's own",
         tags,
         security: operator,
         params: aliasParams,

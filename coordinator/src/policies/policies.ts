@@ -26,6 +26,7 @@ import { timestamp, optionalTimestamp } from "../registry/views.ts";
 import { withdrawnAncestor } from "../rollouts/barred-versions.ts";
 import type { Rollouts } from "../rollouts/rollouts.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
+import { requireKnownSubjects } from "./known-subjects.ts";
 import { policyDecided, policyRemoved, policySet } from "./policy-records.ts";
 import { isOfPolicy, requirePolicy, requireSeen, seesDecision, seesPolicy } from "./policy-scope.ts";
 import { allowanceOf, proposePromotion, proposeTraining, type Proposal } from "./proposal.ts";
@@ -282,7 +283,7 @@ export function createPolicies(context: PoliciesContext): Policies {
         const at = clock.now();
         await store.transaction(async (tx) => {
           requirePolicy(scope, policy);
-          await requireKnown(tx, policy);
+          await requireKnownSubjects(tx, policy);
           const before = await tx.policies.get(name);
           // The name may be another's.
           if (before !== undefined) {
@@ -373,21 +374,6 @@ async function modelOf(
   { does }: Pick<Policy, "does">,
 ): Promise<ModelName | undefined> {
   return does.kind === "promote" ? does.model : (await tasks.get(does.task))?.model;
-}
-
-async function requireKnown(
-  { tasks, models }: Pick<MetadataRepositories, "tasks" | "models">,
-  { does }: Policy,
-): Promise<void> {
-  if (does.kind === "promote") {
-    if ((await models.get(does.model)) !== undefined) return;
-    throw failure("coordinator/unknown-model", `policies: no model "${does.model}"`, {
-      detail: { model: does.model },
-    });
-  }
-  for (const name of [does.task, does.telemetryTask])
-    if ((await tasks.get(name)) === undefined)
-      throw failure("coordinator/unknown-task", `policies: no task "${name}"`, { detail: { task: name } });
 }
 
 function unknownPolicy(name: string): Error {

@@ -1,7 +1,7 @@
 import { asModelVersion, failure, isModelVersion, type Env, type ModelName } from "@tributary/core";
 import {
   CANDIDATE,
-  CHAMPION,
+  FIXED_ALIASES,
   MAX_ALIASES,
   NEWEST,
   type AuditActor,
@@ -56,7 +56,7 @@ export function versionInPath(text: string): VersionOrAlias {
  * Gives a version a name, which no other version of the model has from here on.
  *
  * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/unknown-alias`, `coordinator/too-many-aliases`,
- *   `coordinator/alias-fixed` for `newest`
+ *   `coordinator/alias-fixed` for those of `FIXED_ALIASES`
  */
 export async function moveAlias(
   services: AliasServices,
@@ -68,7 +68,7 @@ export async function moveAlias(
 ): Promise<AliasRecord> {
   const { store, env } = services;
   const { version } = await versionOf(store, model, wanted);
-  if (name === NEWEST) throw aliasFixed(model, name);
+  if (FIXED_ALIASES.has(name)) throw aliasFixed(model, name);
   const alias = { model, name, version, movedAt: env.clock.now() };
   await change(services, alias, async (tx) => {
     const aliases = await tx.aliases.list(model);
@@ -86,7 +86,7 @@ export async function moveAlias(
   return alias;
 }
 
-/** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` for `champion` and `newest` */
+/** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` for those of `FIXED_ALIASES` */
 export async function removeAlias(
   services: AliasServices,
   model: ModelName,
@@ -96,7 +96,7 @@ export async function removeAlias(
   const { store, env } = services;
   if ((await store.models.get(model)) === undefined)
     throw failure("coordinator/unknown-model", `registry: no model "${model}"`, { detail: { model } });
-  if (name === CHAMPION || name === NEWEST) throw aliasFixed(model, name);
+  if (FIXED_ALIASES.has(name)) throw aliasFixed(model, name);
   await change(services, { model, name, version: null, movedAt: env.clock.now() }, async (tx) => {
     const before = await tx.aliases.get(model, name);
     if (before === undefined) throw unknownAlias(model, name);

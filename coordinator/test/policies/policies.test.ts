@@ -217,6 +217,24 @@ describe("training where data drifts", () => {
     expect(await codeOf(set({ does: { kind: "promote", model: DIGITS, by: "alias" } }))).toBe(
       "protocol/invalid-document",
     );
+    const gates = [{ metric: "errors", evidence: "cohorts" }];
+    const promote = (telemetryTask: string) => ({
+      does: { kind: "promote", model: DIGITS, rollout: { gates, telemetryTask } },
+    });
+    expect(await codeOf(set(promote("none")))).toBe("coordinator/unknown-task");
+    for (const [document, path] of [
+      [{ does: { kind: "promote", model: DIGITS, by: "alias", alias: "champion" } }, "/does/alias"],
+      [{ ...policy, does: { ...policy.does, task: WATCH } }, "/does/task"],
+      [{ ...policy, does: { ...policy.does, telemetryTask: LEARN } }, "/does/telemetryTask"],
+      [promote(LEARN), "/does/rollout/telemetryTask"],
+    ] as const)
+      await expect(set(document)).rejects.toMatchObject({
+        code: "protocol/invalid-document",
+        detail: { path },
+      });
+    expect(await policies.list(EVERY_SUBJECT)).toEqual([]);
+    expect(await set(promote(WATCH))).toMatchObject({ name: "auto" });
+    await policies.remove("auto", OPERATOR_BY_HTTP, EVERY_SUBJECT);
     const wrong = { does: { kind: "promote", model: DIGITS, rollout: { steps: [{ percent: 200 }] } } };
     expect(await codeOf(set(wrong))).toBe("protocol/invalid-document");
     expect(await codeOf(policies.get("auto", EVERY_SUBJECT))).toBe("coordinator/unknown-policy");

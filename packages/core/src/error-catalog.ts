@@ -1069,7 +1069,7 @@ export const ERROR_CATALOG = {
   "coordinator/alias-fixed": {
     status: 409,
     publicMessage: "The coordinator itself says what is called so.",
-    advice: "Choose another name; champion can be moved, not removed.",
+    advice: "Choose another name; champion follows what is released on stable.",
   },
   "coordinator/too-many-aliases": {
     status: 409,

@@ -216,6 +216,7 @@ export {
   VersionOrAlias,
   VersionOrAliasParam,
 } from "./aliases.ts";
+export { FIXED_ALIASES } from "./fixed-aliases.ts";
 export {
   ChannelChange,
   ChannelHistory,

@@ -6,6 +6,7 @@ import { invalidDocument, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import { parseDocument } from "./parse.ts";
+import { FIXED_ALIASES } from "./fixed-aliases.ts";
 import { parseRolloutSpec } from "./rollout-spec.ts";
 import {
   ChannelSchema,
@@ -136,6 +137,8 @@ export function parsePolicy(value: unknown): Policy {
   if (does.kind !== "promote") return policy;
   if (does.by === "alias" && does.alias === null)
     throw invalidDocument("policy", "/does/alias", 'is needed where it promotes by "alias"');
+  if (does.by === "alias" && FIXED_ALIASES.has(does.alias!))
+    throw invalidDocument("policy", "/does/alias", "is moved by the coordinator itself; choose another");
   if (does.by === "rollout") promotionRollout(does, 1);
   return policy;
 }

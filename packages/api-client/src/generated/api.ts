@@ -881,10 +881,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Give a version a name, and take it from the version that had it */
+        /** Give a version a name, and take it from the version that had it; champion, candidate, newest and stable follow by themselves */
         put: operations["putModelAlias"];
         post?: never;
-        /** Remove an alias; champion and newest cannot be removed */
+        /** Remove an alias of one's own */
         delete: operations["deleteModelAlias"];
         options?: never;
         head?: never;
