@@ -120,7 +120,7 @@ test("the error that it shows is the one that is answered", async () => {
       authorization: `Bearer ${coordinator.operatorToken}`,
       "content-type": "application/json",
     },
-    body: JSON.stringify({ state: "paused", ruonds: 3 }),
+    body: JSON.stringify({ state: "paused", comment: "for the night" }),
   });
   expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
   const answered = (await response.json()) as Readonly<Record<string, unknown>>;

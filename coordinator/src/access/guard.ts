@@ -137,8 +137,8 @@ function forbidden(request: FastifyRequest, principal: Principal, needs: Right):
   );
 }
 
-function notThere({ params }: FastifyRequest, of: NamedScope): Error {
-  const named = params as Partial<Record<string, string>>;
+function notThere({ params, query }: FastifyRequest, of: NamedScope): Error {
+  const named = (of === "query" ? query : params) as Partial<Record<string, string>>;
   switch (of) {
     case "task":
       return failure("coordinator/unknown-task", `http: no task "${named["task"]}"`, {

@@ -13,6 +13,7 @@ import { actorOf } from "../access/principal.ts";
 import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
+import { unknownChannel } from "../registry/release-version.ts";
 import { channelView, versionView } from "../registry/views.ts";
 import type { App } from "./app.ts";
 
@@ -59,6 +60,8 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
       const { rows, next } = await LISTS.channelHistory(query, (page) =>
         store.channels.history(name, { name: channel, ...page }),
       );
+      // A channel that was removed has one too.
+      if (rows.length === 0 && query.cursor === undefined) throw unknownChannel(name, channel);
       return { history: rows.map(channelView), next };
     },
   );

@@ -25,12 +25,23 @@ function codedError(error: unknown): TributaryError {
       return failure("http/payload-too-large", "http: the body exceeds its limit", cause);
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return failure("http/unsupported-media-type", "http: the content type is not supported", cause);
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return unreadableBody("is empty, expected JSON", cause);
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+      return unreadableBody("is no JSON", cause);
     default:
   }
   if (statusCode === 404) return failure("http/not-found", "http: nothing here", cause);
   if (statusCode >= 400 && statusCode < 500)
     return failure("http/bad-request", "http: the request is malformed", cause);
   return failure("core/internal", error instanceof Error ? error.message : String(error), cause);
+}
+
+function unreadableBody(problem: string, cause: { readonly cause: unknown }): TributaryError {
+  return failure("http/bad-request", `http: the body ${problem}`, {
+    detail: { in: "body", path: "", problem },
+    ...cause,
+  });
 }
 
 /** Answers with an error as a problem (RFC 9457): its public text and data; never its message, stack or cause. */

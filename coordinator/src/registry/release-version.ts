@@ -160,7 +160,7 @@ async function requireModel(
   throw failure("coordinator/unknown-model", `registry: no model "${name}"`, { detail: { model: name } });
 }
 
-function unknownChannel(model: ModelName, channel: string): Error {
+export function unknownChannel(model: ModelName, channel: string): Error {
   return failure("coordinator/unknown-channel", `registry: "${model}" has no channel "${channel}"`, {
     detail: { model, channel },
   });

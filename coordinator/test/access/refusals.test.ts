@@ -298,6 +298,7 @@ describe("an admin of one model", () => {
       expect((await asking("digits")).status).toBe(200);
       const [theirs, none] = [await asking("cats"), await asking("dogs")];
       expect(theirs.code).toBe("coordinator/unknown-model");
+      expect(JSON.parse(none.text)).toMatchObject({ data: { model: "dogs" } });
       expect(plain(theirs.text, cats)).toBe(plain(none.text, nothing));
     }
   });
@@ -392,7 +393,10 @@ test("a policy is seen by whoever sees what it names, and changed by whoever ope
   const task = digits["task"];
   const follow = { kind: "train-on-drift", task, telemetryTask: cats["task"] };
   expect((await put("digits-follow", follow)).code).toBe("identity/forbidden");
-  expect((await put("digits-follow", { ...follow, telemetryTask: task })).status).toBe(200);
+  const watch = { name: "digits-watch", model: "digits", kind: "telemetry", rounds: 1 };
+  const made = await ask({ method: "POST", url: "/v1/tasks" }, digits, headers, watch);
+  expect(made.status).toBe(201);
+  expect((await put("digits-follow", { ...follow, telemetryTask: watch.name })).status).toBe(200);
   const remove = (policy: string, by = headers) =>
     ask({ method: "DELETE", url: `/v1/policies/${policy}` }, digits, by);
   expect((await remove("cats-challenger")).code).toBe("coordinator/unknown-policy");

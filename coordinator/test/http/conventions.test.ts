@@ -68,6 +68,21 @@ test("what stands in a body is what it is: a number is no text there", async () 
   expect((await coordinator.request("/v1/tasks/none/rounds?limit=5")).status).toBe(404);
 });
 
+test("a body that is no JSON is said to be none", async () => {
+  for (const [body, problem] of [
+    ["", "is empty, expected JSON"],
+    ['{"version": 1', "is no JSON"],
+  ] as const) {
+    const answer = await coordinator.request("/v1/models/digits/release", {
+      method: "POST",
+      headers: { ...asOperator(coordinator.operatorToken), "content-type": "application/json" },
+      body,
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: "http/bad-request", data: { in: "body", problem } });
+  }
+});
+
 describe("entity tags", () => {
   test("a copy that is current is not sent again", async () => {
     const etag = await etagOf("/v1/models/digits");

@@ -129,6 +129,7 @@ test("versions are called by names wherever a number would do", async () => {
     api.moveAlias("digits", "7", 1),
     api.releaseVersion("digits", "nothing"),
     api.aliases("none"),
+    api.channelHistory("digits", "nobodys"),
   ];
   const codes = await Promise.all(refused.map((call) => call.catch((error: { code: string }) => error.code)));
   expect(codes).toEqual([
@@ -140,6 +141,7 @@ test("versions are called by names wherever a number would do", async () => {
     "http/bad-request",
     "coordinator/unknown-alias",
     "coordinator/unknown-model",
+    "coordinator/unknown-channel",
   ]);
 });
 

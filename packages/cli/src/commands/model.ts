@@ -163,7 +163,7 @@ export function modelCommand(): Command {
     .command("alias")
     .description("Give a version a name that commands take in the place of its number.")
     .argument("<name>", "the model")
-    .argument("<alias>", "a lowercase name, such as champion")
+    .argument("<alias>", "a lowercase name, such as reviewed")
     .argument("[version]", "the version: a number, or another alias", versionOrAlias)
     .option("--remove", "take the name away instead")
     .addOption(urlOption())
