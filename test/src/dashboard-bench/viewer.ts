@@ -1,12 +1,9 @@
 import { type ApiClient, createApiClient, type ServerEvent, subscribeEvents } from "@tributary/api-client";
 import { InfiniteQueryObserver, type QueryClient, QueryObserver } from "@tanstack/react-query";
-import {
-  applyEvent,
-  createQueries,
-  createQueryClient,
-  type Queries,
-} from "../../../coordinator/dashboard/src/data/queries.ts";
+import { createQueries, type Queries } from "../../../coordinator/dashboard/src/data/queries.ts";
+import { createQueryClient } from "../../../coordinator/dashboard/src/data/query-client.ts";
 import { roundPages, versionPages } from "../../../coordinator/dashboard/src/data/use-pages.ts";
+import { applyToCache } from "../../../coordinator/dashboard/src/live/apply-to-cache.ts";
 import { createEventLog } from "../../../coordinator/dashboard/src/live/event-log.ts";
 
 /** As the banner of the release asks. */
@@ -85,7 +82,7 @@ export function openViewer(watched: Watched): Viewer {
           const events = waiting;
           waiting = [];
           log.append(events);
-          for (const each of events) applyEvent(client, each);
+          for (const each of events) applyToCache(client, each);
         }, 16);
     },
   });

@@ -1,6 +1,6 @@
 import { type ServerEvent, subscribeEvents } from "@tributary/api-client";
 import type { QueryClient } from "@tanstack/react-query";
-import { applyEvent } from "../data/queries.ts";
+import { applyToCache } from "./apply-to-cache.ts";
 import { type Connection, createStore, type Store } from "./connection.ts";
 import type { EventLog } from "./event-log.ts";
 import { type SharedStreamPorts, startSharedStream } from "./shared-stream.ts";
@@ -21,7 +21,7 @@ const WATCH_MS = 2_500;
 export function startLiveUpdates(baseUrl: string, client: QueryClient, log: EventLog): LiveUpdates {
   const connection = createStore<Connection>({ stream: { status: "connecting" }, role: "follower" });
   const batch = createBatch((events) => {
-    for (const event of events) applyEvent(client, event);
+    for (const event of events) applyToCache(client, event);
   });
   const stream = startSharedStream(ports(baseUrl), {
     onEvents(events) {
