@@ -1,7 +1,7 @@
 import type { Digest } from "@tributary/core";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
-import type { BlobRef, VersionRecord } from "./ports/records.ts";
+import type { BlobRef, VersionRecord } from "./ports/model-records.ts";
 import { keptVersions } from "./registry/retention.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */

@@ -7,7 +7,7 @@ import type { App } from "./http/app.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { Bus } from "./ports/bus.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
-import type { ReleaseChange, TargetRecord } from "./ports/records.ts";
+import type { ReleaseChange, TargetRecord } from "./ports/release-records.ts";
 import type { RoleKeys } from "./releases/role-keys.ts";
 import type { SteadyNow } from "./steady-time.ts";
 

@@ -4,7 +4,7 @@ import { classBins, CONFIDENCE_BINS } from "@tributary/metrics";
 import type { MetricDocument } from "@tributary/protocol";
 import { openSqlMetadataStore } from "../../coordinator/src/adapters/sql/sql-metadata-store.ts";
 import type { MetadataRepositories } from "../../coordinator/src/ports/metadata-store.ts";
-import type { MeasurementRecord } from "../../coordinator/src/ports/records.ts";
+import type { MeasurementRecord } from "../../coordinator/src/ports/task-records.ts";
 import { exampleLineage, exampleRound, exampleVersion } from "../../coordinator/src/testing/index.ts";
 
 const MODEL = asModelName("digits");

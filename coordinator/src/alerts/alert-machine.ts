@@ -1,6 +1,6 @@
 import { encodeUtf8, sha256 } from "@tributary/core";
 import { alertThreshold, canonicalText, type AlertRule, type AlertSubject } from "@tributary/protocol";
-import type { AlertRecord } from "../ports/records.ts";
+import type { AlertRecord } from "../ports/alert-records.ts";
 import type { Finding } from "./finding.ts";
 
 /** What a look at a rule changes. */

@@ -2,8 +2,8 @@ import type { AlertListQuery } from "@tributary/protocol";
 import Type, { type Static } from "typebox";
 import { fieldCursors } from "../pages/cursors.ts";
 import { pageReader, type Page } from "../pages/read-page.ts";
-import type { AlertRepository } from "../ports/metadata-store.ts";
-import type { AlertRecord } from "../ports/records.ts";
+import type { AlertRepository } from "../ports/alert-repositories.ts";
+import type { AlertRecord } from "../ports/alert-records.ts";
 
 // Alerts are shown in one order: what fires, the worst first; what is pending; what has resolved. Of the same rank the newest first.
 

@@ -6,7 +6,7 @@ import {
   type JsonDocument,
   type NewAuditRecord,
 } from "@tributary/protocol";
-import type { AlertRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, SilenceRecord } from "../ports/alert-records.ts";
 
 // What the audit log says of alerts.
 

@@ -6,7 +6,9 @@ import {
   type AlertView,
   type SilenceView,
 } from "@tributary/protocol";
-import type { AlertRecord, JsonValue, NewEvent, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, SilenceRecord } from "../ports/alert-records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { JsonValue } from "../ports/json.ts";
 import { optionalTimestamp, timestamp } from "../registry/views.ts";
 import { silencedUntil } from "./silences.ts";
 

@@ -14,7 +14,8 @@ import {
 } from "@tributary/protocol";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { AlertRecord, EventRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, SilenceRecord } from "../ports/alert-records.ts";
+import type { EventRecord } from "../ports/event-records.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import { EVERY_SUBJECT, requireOperate, type SubjectScope } from "../access/subject-scope.ts";
 import { seesRule } from "./sees-rule.ts";

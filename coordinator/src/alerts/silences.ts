@@ -1,4 +1,4 @@
-import type { AlertRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, SilenceRecord } from "../ports/alert-records.ts";
 
 type Matched = Pick<AlertRecord, "rule" | "kind" | "subject">;
 

@@ -7,7 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { AuditActor } from "@tributary/protocol";
-import type { AuditRepository } from "../ports/metadata-store.ts";
+import type { AuditRepository } from "../ports/audit-repository.ts";
 
 // Who a record of the audit log names.
 

@@ -8,7 +8,7 @@ import {
 } from "@tributary/protocol";
 import type { App } from "../http/app.ts";
 import { LISTS } from "../pages/lists.ts";
-import type { AuditFilter, AuditRepository } from "../ports/metadata-store.ts";
+import type { AuditFilter, AuditRepository } from "../ports/audit-repository.ts";
 
 /** A head, and the timestamp that has it. */
 export type SignedAudit = AuditHead & { readonly timestampVersion: number };

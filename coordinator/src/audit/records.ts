@@ -20,14 +20,11 @@ import {
   type VerdictView,
 } from "@tributary/protocol";
 import { keyIdOf } from "@tributary/tuf";
-import type { AuditRepository } from "../ports/metadata-store.ts";
-import type {
-  RoleRecord,
-  RolloutRecord,
-  TaskRecord,
-  VersionRecord,
-  WithdrawalRecord,
-} from "../ports/records.ts";
+import type { AuditRepository } from "../ports/audit-repository.ts";
+import type { VersionRecord, WithdrawalRecord } from "../ports/model-records.ts";
+import type { RoleRecord } from "../ports/release-records.ts";
+import type { RolloutRecord } from "../ports/rollout-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.

@@ -1,7 +1,7 @@
 import { adjustedByHolm, shareDifference, type ShareDifference } from "@tributary/metrics";
 import type { CompareView } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
 import { measuredComparison } from "../registry/measurement-view.ts";
 
 type Metric = CompareView["metrics"][number];

@@ -1,6 +1,7 @@
 import { asModelName, asTaskName, failure, type ModelName, type TaskName } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { versionInPath, versionOf } from "../registry/aliases.ts";
 
 /** A task or a version that is compared, with what is known of both. */

@@ -1,5 +1,5 @@
 import type { ComparedSubject } from "@tributary/protocol";
-import type { CourseRound } from "../ports/metadata-store.ts";
+import type { CourseRound } from "../ports/round-repositories.ts";
 
 /** Points of a curve at most: more than a chart has pixels for. */
 export const CURVE_POINTS = 400;

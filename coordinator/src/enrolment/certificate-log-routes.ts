@@ -9,7 +9,7 @@ import {
   LogInclusionQuery,
 } from "@tributary/protocol";
 import type { App } from "../http/app.ts";
-import type { CertificateLogRepository } from "../ports/metadata-store.ts";
+import type { CertificateLogRepository } from "../ports/release-repositories.ts";
 import { consistencyOf, headOf, inclusionOf } from "./certificate-tree.ts";
 
 export type SignedHead = CertificateLogView["signed"];

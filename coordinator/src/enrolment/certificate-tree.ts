@@ -14,7 +14,7 @@ import {
   type LogHead,
   type TreeHash,
 } from "@tributary/protocol";
-import type { CertificateLogRepository } from "../ports/metadata-store.ts";
+import type { CertificateLogRepository } from "../ports/release-repositories.ts";
 
 // The Merkle tree over the stored log: what is appended, and every proof, from the hashes of full subtrees.
 

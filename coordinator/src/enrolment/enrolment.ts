@@ -21,7 +21,7 @@ import Type from "typebox";
 import { isRefusedCertificate } from "../gateway/greeting.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { LogEntryRecord } from "../ports/records.ts";
+import type { LogEntryRecord } from "../ports/device-records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { Enrolment, RoomContext } from "../rooms.ts";
 import { appendCertificate } from "./certificate-tree.ts";

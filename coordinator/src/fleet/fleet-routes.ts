@@ -18,7 +18,7 @@ import { HEALTH_KEPT_MS } from "../housekeeping.ts";
 import type { App } from "../http/app.ts";
 import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { FleetDeviceRecord } from "../ports/records.ts";
+import type { FleetDeviceRecord } from "../ports/device-records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { Fleet } from "./fleet.ts";
 import { deviceView, filterOf, fleetHistory } from "./fleet-view.ts";

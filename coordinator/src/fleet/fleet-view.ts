@@ -6,7 +6,12 @@ import {
   type FleetHistory,
 } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { AdoptionRecord, FleetDeviceRecord, FleetFilter, FleetHourRecord } from "../ports/records.ts";
+import type {
+  AdoptionRecord,
+  FleetDeviceRecord,
+  FleetFilter,
+  FleetHourRecord,
+} from "../ports/device-records.ts";
 import { timestamp } from "../registry/views.ts";
 import { HOUR_MS } from "./fleet.ts";
 

@@ -1,6 +1,6 @@
 import type { DeviceId, Env, ModelName, ModelVersion, Timer } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceNews } from "../ports/records.ts";
+import type { DeviceNews } from "../ports/device-records.ts";
 
 export const HOUR_MS = 3_600_000;
 /** What devices tell is written at most this often: a fleet that connects at once is not so many transactions. */

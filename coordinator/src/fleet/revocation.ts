@@ -2,7 +2,7 @@ import { failure, type DeviceId, type Env, type TributaryError } from "@tributar
 import type { AuditActor } from "@tributary/protocol";
 import { auditedDevice } from "../audit/actors.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceRecord } from "../ports/records.ts";
+import type { DeviceRecord } from "../ports/device-records.ts";
 
 export interface RevocationOptions {
   readonly env: Pick<Env, "clock" | "random" | "log">;

@@ -7,8 +7,9 @@ import {
   type Hello,
 } from "@tributary/protocol";
 import { leafHashOf } from "../enrolment/certificate-tree.ts";
-import type { CertificateLogRepository, MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceRecord } from "../ports/records.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { CertificateLogRepository } from "../ports/release-repositories.ts";
+import type { DeviceRecord } from "../ports/device-records.ts";
 import type { ConnectedDevice } from "./gateway-types.ts";
 
 export interface GreetingOptions {

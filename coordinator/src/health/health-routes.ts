@@ -12,7 +12,7 @@ import Type from "typebox";
 import { checkCertificate } from "../gateway/greeting.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceHealthRecord } from "../ports/records.ts";
+import type { DeviceHealthRecord } from "../ports/device-records.ts";
 import type { Registry } from "../registry/registry.ts";
 import { certificateOf, proofOf } from "../rounds/upload-headers.ts";
 import { modelHealth } from "./health-view.ts";

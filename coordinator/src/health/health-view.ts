@@ -2,7 +2,7 @@ import { addMetrics, createMetrics, healthMetrics, quantile, readMetrics } from 
 import type { VersionHealthView } from "@tributary/protocol";
 import type { ModelName } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceHealthRecord } from "../ports/records.ts";
+import type { DeviceHealthRecord } from "../ports/device-records.ts";
 import { timestamp } from "../registry/views.ts";
 
 /** Rows that are read at once. */

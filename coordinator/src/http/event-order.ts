@@ -1,5 +1,5 @@
 import type { BusTopics } from "../ports/bus.ts";
-import type { EventRepository } from "../ports/metadata-store.ts";
+import type { EventRepository } from "../ports/event-repositories.ts";
 
 export type LiveEvent = BusTopics["event"];
 

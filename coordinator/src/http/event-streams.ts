@@ -5,7 +5,7 @@ import type { EventFilter } from "../access/event-filter.ts";
 import type { CoordinatorLimits } from "../config.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { EventRecord } from "../ports/records.ts";
+import type { EventRecord } from "../ports/event-records.ts";
 import { type StorageProblem, storageProblemView } from "../storage-health.ts";
 import { EventOrder, type LiveEvent } from "./event-order.ts";
 

@@ -3,8 +3,8 @@ import { Transform, type Readable } from "node:stream";
 import { failure, type Clock } from "@tributary/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { IDEMPOTENCY_KEPT_MS } from "../housekeeping.ts";
-import type { IdempotentRequestRepository } from "../ports/metadata-store.ts";
-import type { IdempotentRequestRecord } from "../ports/records.ts";
+import type { IdempotentRequestRepository } from "../ports/event-repositories.ts";
+import type { IdempotentRequestRecord } from "../ports/event-records.ts";
 import type { App } from "./app.ts";
 
 /** The caller's own name for one thing that is to be made. */

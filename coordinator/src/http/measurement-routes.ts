@@ -10,7 +10,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import { LISTS } from "../pages/lists.ts";
 import type { Page, PageAsked } from "../pages/read-page.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { MeasurementRecord, TaskRecord } from "../ports/records.ts";
+import type { MeasurementRecord, TaskRecord } from "../ports/task-records.ts";
 import { driftReference } from "../registry/drift-reference.ts";
 import type { Registry } from "../registry/registry.ts";
 import { driftHistory } from "../registry/drift-history.ts";

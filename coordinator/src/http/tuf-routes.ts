@@ -1,7 +1,7 @@
 import { failure, sha256, type Clock } from "@tributary/core";
 import Type from "typebox";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { SignedMetadata } from "../ports/records.ts";
+import type { SignedMetadata } from "../ports/release-records.ts";
 import type { App } from "./app.ts";
 import { noneMatchNames } from "./ranges.ts";
 import { createRecentBytes } from "./recent-bytes.ts";

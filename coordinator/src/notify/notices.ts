@@ -1,7 +1,7 @@
 import type { AlertRule, Notification } from "@tributary/protocol";
 import { alertView } from "../alerts/alert-views.ts";
 import { silencedUntil } from "../alerts/silences.ts";
-import type { AlertRecord, NotificationChannelRecord, SilenceRecord } from "../ports/records.ts";
+import type { AlertRecord, NotificationChannelRecord, SilenceRecord } from "../ports/alert-records.ts";
 
 /** So long more alerts of a rule are waited for, to be told together. */
 export const GROUP_WAIT_MS = 10_000;

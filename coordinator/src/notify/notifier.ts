@@ -10,7 +10,7 @@ import {
 import { LISTS } from "../pages/lists.ts";
 import type { PageAsked } from "../pages/read-page.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type { DeliveryRecord, NotificationChannelRecord } from "../ports/records.ts";
+import type { DeliveryRecord, NotificationChannelRecord } from "../ports/alert-records.ts";
 import { optionalTimestamp, timestamp } from "../registry/views.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import { channelRemoved, channelSet, channelTested } from "./notify-records.ts";

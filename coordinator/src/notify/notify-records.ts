@@ -1,5 +1,5 @@
 import type { AuditActor, NewAuditRecord } from "@tributary/protocol";
-import type { NotificationChannelRecord } from "../ports/records.ts";
+import type { NotificationChannelRecord } from "../ports/alert-records.ts";
 
 // What the audit log says of notification channels: never where a webhook leads, which is a secret itself, nor who is written to.
 

@@ -7,7 +7,7 @@ import type {
   SecretInput,
   SecretView,
 } from "@tributary/protocol";
-import type { NotificationChannelRecord } from "../ports/records.ts";
+import type { NotificationChannelRecord } from "../ports/alert-records.ts";
 
 const MAX_SECRET_BYTES = 4_096;
 

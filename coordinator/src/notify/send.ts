@@ -1,6 +1,6 @@
 import { failure, type Clock } from "@tributary/core";
 import { DELIVERY_HEADER, SIGNATURE_HEADER, type Notification } from "@tributary/protocol";
-import type { NotificationChannelRecord } from "../ports/records.ts";
+import type { NotificationChannelRecord } from "../ports/alert-records.ts";
 import { destinationOf, type Destination, type DestinationRules, type Resolve } from "./destinations.ts";
 import { mailText, slackMessage, subjectOf } from "./messages.ts";
 import { POST_TIMEOUT_MS, postJson } from "./post.ts";

@@ -1,17 +1,12 @@
 import { asDeviceId, asModelVersion } from "@tributary/core";
 import { ModelVersionSchema, RoundIdSchema, type AuditRecord } from "@tributary/protocol";
 import Type from "typebox";
-import type {
-  ChannelRecord,
-  DeliveryRecord,
-  FleetDeviceRecord,
-  MeasurementRecord,
-  PolicyDecisionRecord,
-  RefusalRecord,
-  RolloutRecord,
-  RoundRecord,
-  VersionRecord,
-} from "../ports/records.ts";
+import type { DeliveryRecord, PolicyDecisionRecord } from "../ports/alert-records.ts";
+import type { FleetDeviceRecord } from "../ports/device-records.ts";
+import type { ChannelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { RolloutRecord } from "../ports/rollout-records.ts";
+import type { RefusalRecord, RoundRecord } from "../ports/round-records.ts";
+import type { MeasurementRecord } from "../ports/task-records.ts";
 import { fieldCursors, numberOf, plainCursors } from "./cursors.ts";
 import { pageReader } from "./read-page.ts";
 

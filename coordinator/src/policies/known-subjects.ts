@@ -1,7 +1,7 @@
 import { failure, type ModelName, type TaskName } from "@tributary/core";
 import { invalidDocument, parseRolloutSpec, promotionRollout, type Policy } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 type Known = Pick<MetadataRepositories, "tasks" | "models">;
 

@@ -6,7 +6,7 @@ import {
   type NewAuditRecord,
   type Policy,
 } from "@tributary/protocol";
-import type { PolicyDecisionRecord } from "../ports/records.ts";
+import type { PolicyDecisionRecord } from "../ports/alert-records.ts";
 import { policyAbout } from "./policy-scope.ts";
 
 // What the audit log says of policies.

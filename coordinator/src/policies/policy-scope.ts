@@ -1,7 +1,7 @@
 import { failure, type TaskName } from "@tributary/core";
 import type { Policy } from "@tributary/protocol";
 import { requireOperate, type About, type SubjectScope } from "../access/subject-scope.ts";
-import type { PolicyDecisionRecord } from "../ports/records.ts";
+import type { PolicyDecisionRecord } from "../ports/alert-records.ts";
 
 type Does = Pick<Policy, "does">;
 

@@ -1,6 +1,8 @@
 import type { Policy, Promote, TrainOnDrift } from "@tributary/protocol";
 import { drifted, type MeasuredDrift } from "../alerts/watch/drift.ts";
-import type { PolicyDecisionRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { PolicyDecisionRecord } from "../ports/alert-records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 /** What a policy would do now: what is stored of it is one decision on the evidence that `key` names. */
 export type Proposal = Pick<PolicyDecisionRecord, "key" | "object" | "evidence" | "reason" | "rounds">;

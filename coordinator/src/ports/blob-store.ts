@@ -1,6 +1,6 @@
 import type { Digest } from "@tributary/core";
 import type { Readable } from "node:stream";
-import type { BlobRef } from "./records.ts";
+import type { BlobRef } from "./model-records.ts";
 
 /** Bytes `start` to `end`, both inclusive, from 0: as in an HTTP range. */
 export interface ByteRange {

@@ -1,5 +1,5 @@
 import type { ErrorCode, ModelName, ModelVersion, TaskName } from "@tributary/core";
-import type { EventRecord } from "./records.ts";
+import type { EventRecord } from "./event-records.ts";
 
 /** Topics and what they carry. Payloads are plain JSON data and are not changed after publishing. */
 export interface BusTopics {

@@ -8,7 +8,7 @@ import { HEALTH_KEPT_MS, JOURNAL_KEPT_MS } from "../housekeeping.ts";
 import type { App } from "../http/app.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { Registry } from "../registry/registry.ts";
 import { LOOKED_AT, taskPrivacy } from "./task-privacy.ts";
 

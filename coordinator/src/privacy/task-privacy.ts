@@ -1,6 +1,6 @@
 import type { TaskPrivacy } from "@tributary/protocol";
-import type { SummedRound } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { SummedRound } from "../ports/round-repositories.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { timestamp } from "../registry/views.ts";
 
 /** Rounds that are looked at, and those that are shown one by one. */

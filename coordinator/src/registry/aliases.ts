@@ -10,7 +10,7 @@ import {
 } from "@tributary/protocol";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type { AliasRecord, VersionRecord } from "../ports/records.ts";
+import type { AliasRecord, VersionRecord } from "../ports/model-records.ts";
 import { aliasEvent, timestamp } from "./views.ts";
 
 export interface AliasServices {

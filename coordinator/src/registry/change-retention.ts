@@ -8,7 +8,7 @@ import {
 } from "@tributary/protocol";
 import { retentionChanged } from "../audit/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
 import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";

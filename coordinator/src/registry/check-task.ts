@@ -5,7 +5,7 @@ import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { NEWEST, parseTaskSpec, type TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 import { versionOf } from "./aliases.ts";
 import { planSource } from "./plan.ts";
 import { requireDatasets } from "./require-dataset.ts";

@@ -10,7 +10,7 @@ import {
   type ParameterSet,
   type QuantizedStep,
 } from "@tributary/tensor";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 
 /** What is derived of a version's files and takes long where they are large: in whichever thread. */
 export type Derivation = DeltaDerivation | SelfCheckDerivation;

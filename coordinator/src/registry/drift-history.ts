@@ -1,6 +1,7 @@
 import { isOfClasses } from "@tributary/metrics";
 import { PSI_LEVELS, type DriftHistory } from "@tributary/protocol";
-import type { MeasurementRecord, ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
+import type { MeasurementRecord } from "../ports/task-records.ts";
 import { driftViews, histogramsOf, referenceHistogram, type DriftReference } from "./drift-view.ts";
 import { timestamp } from "./views.ts";
 

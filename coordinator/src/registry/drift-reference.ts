@@ -1,7 +1,7 @@
 import { parseMeasurementPlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { DriftReference } from "./drift-view.ts";
 
 /** What the measurements of a task are compared with. */

@@ -8,7 +8,7 @@ import {
   type Histogram,
 } from "@tributary/metrics";
 import type { DriftView, MetricDocument, TelemetryReference } from "@tributary/protocol";
-import type { MeasurementRecord } from "../ports/records.ts";
+import type { MeasurementRecord } from "../ports/task-records.ts";
 
 /** What the measurements of a task are compared with. */
 export interface DriftReference {

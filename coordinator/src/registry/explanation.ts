@@ -1,7 +1,7 @@
 import { toFailure, TributaryError, type Logger } from "@tributary/core";
 import { buildExplanationGraph, type ExplanationGraph } from "@tributary/onnx";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 import type { PublishedFile } from "./read-published.ts";
 
 /** Rows of a run are many for small inputs and few for large ones, whose gradients fill the memory of a device. */

@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import type { TaskSpec } from "@tributary/protocol";
-import type { TaskRepository } from "../ports/metadata-store.ts";
+import type { TaskRepository } from "../ports/task-repositories.ts";
 
 /**
  * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the

@@ -10,7 +10,8 @@ import {
   type LineageCohort,
   type TrainingGraphDocument,
 } from "@tributary/protocol";
-import type { ModelRecord, TaskRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { VERSION } from "../version.ts";
 
 /** Of the bounds of what was measured on held-out data. */

@@ -11,7 +11,7 @@ import {
   type Histogram,
 } from "@tributary/metrics";
 import type { ComparisonView, MeasurementView } from "@tributary/protocol";
-import type { MeasurementRecord } from "../ports/records.ts";
+import type { MeasurementRecord } from "../ports/task-records.ts";
 import { driftViews, type DriftReference } from "./drift-view.ts";
 import { timestamp } from "./views.ts";
 

@@ -1,5 +1,5 @@
 import type { CardNotesView, ModelCard } from "@tributary/protocol";
-import type { AliasRecord, ChannelRecord, ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { AliasRecord, ChannelRecord, ModelRecord, VersionRecord } from "../ports/model-records.ts";
 import { timestamp, versionView } from "./views.ts";
 
 export function cardNotesView({ cardNotes }: Pick<ModelRecord, "cardNotes">): CardNotesView {

@@ -2,7 +2,7 @@ import { encodeUtf8 } from "@tributary/core";
 import { modelPorts } from "@tributary/federation/planning";
 import { decodeModel } from "@tributary/onnx";
 import { parseProcessing, PROCESSING_KEY } from "@tributary/protocol";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 
 /**
  * How images become a model's inputs and its outputs answers, as its file says.

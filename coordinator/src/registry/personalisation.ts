@@ -3,7 +3,7 @@ import { personalisationDocument, personalisationGraphs } from "@tributary/feder
 import { decodeModel } from "@tributary/onnx";
 import { parsePersonalisation, PERSONALISATION_KEY } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { BlobRef, ModelRecord } from "../ports/records.ts";
+import type { BlobRef, ModelRecord } from "../ports/model-records.ts";
 import { personalisationPath } from "../releases/target-paths.ts";
 import type { PublishedFile } from "./read-published.ts";
 

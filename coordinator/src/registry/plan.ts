@@ -4,7 +4,8 @@ import { bindWeights, type MicroBatchGraphs } from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord, PlanRef, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { PlanRef } from "../ports/task-records.ts";
 import { planTargets, type MicroBlobs } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 

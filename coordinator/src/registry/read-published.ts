@@ -2,7 +2,7 @@ import { isTfjsArtifact, readTfjsArtifact, splitTfjs } from "@tributary/engine/t
 import { modelPorts } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { sameSchema } from "@tributary/tensor";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 import { modelProcessing, processingOf } from "./model-processing.ts";
 
 /** What is read out of a published file. */

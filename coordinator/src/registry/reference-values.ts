@@ -3,7 +3,7 @@ import { inputColumns, readExampleTable } from "@tributary/engine/examples";
 import { featuresOf, readFeatures } from "@tributary/metrics";
 import type { TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 
 /**
  * What the data set holds that a task of telemetry names as its reference; undefined where it names none.

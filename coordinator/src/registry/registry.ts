@@ -30,7 +30,9 @@ import {
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { EventRecord } from "../ports/event-records.ts";
+import type { AliasRecord, ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { requireNoRollout, requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";

@@ -4,7 +4,7 @@ import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { PlanRef, TaskRecord } from "../ports/records.ts";
+import type { PlanRef, TaskRecord } from "../ports/task-records.ts";
 import type { Releases } from "../rooms.ts";
 import { planSource } from "./plan.ts";
 import { storePlans } from "./task-plans.ts";

@@ -3,7 +3,7 @@ import { inputColumns, readExampleTable, type ExampleTable } from "@tributary/en
 import { tableProblem } from "@tributary/engine/table-problem";
 import type { TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 
 /** A data set that a task names, and where. */
 interface NamedDataset {

@@ -3,7 +3,7 @@ import { exampleRuns } from "@tributary/engine/batches";
 import { exampleOf, inputColumns, readExampleTable } from "@tributary/engine/examples";
 import { parsePlan, type TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { PlanRef } from "../ports/records.ts";
+import type { PlanRef } from "../ports/task-records.ts";
 import { invalidDataset } from "./require-dataset.ts";
 
 /**

@@ -1,13 +1,9 @@
 import { failure, type ModelVersion, type TaskName } from "@tributary/core";
 import { usesControlVariates, type AuditActor, type RESTORED_OPTIMIZERS } from "@tributary/protocol";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type {
-  ModelRecord,
-  NewEvent,
-  TaskRecord,
-  VersionRecord,
-  VersionStateRecord,
-} from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { ModelRecord, VersionRecord, VersionStateRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { controlTargets, noControlTargets } from "../releases/model-targets.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import { requireNotBarred } from "../rollouts/barred-versions.ts";

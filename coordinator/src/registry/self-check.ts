@@ -1,7 +1,7 @@
 import { toFailure, type Env } from "@tributary/core";
 import type { SelfCheck } from "@tributary/protocol";
 import type { ParameterSet } from "@tributary/tensor";
-import type { ModelRecord } from "../ports/records.ts";
+import type { ModelRecord } from "../ports/model-records.ts";
 import { deriveApart } from "./derive-apart.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { storeMeasurementPlan } from "./measurement-plan.ts";
 import { storePlan, type PlanOptions } from "./plan.ts";

@@ -22,7 +22,7 @@ import {
 } from "@tributary/protocol";
 import type { ParameterSet } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
 
 type Variant = VersionRecord["variants"][number];
 

@@ -5,7 +5,8 @@ import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { TargetRecord } from "../ports/release-records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";

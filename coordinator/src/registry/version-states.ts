@@ -1,5 +1,5 @@
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
 import { keptVersions } from "./retention.ts";
 
 /** Forgets what versions came from that leave the release when this one comes. Their blobs go with the next clean-up. */

@@ -1,6 +1,6 @@
 import type { MissingSource, VersionStep } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
 
 type Rows = Pick<MetadataStore, "versions" | "versionStates" | "tasks" | "rounds">;
 

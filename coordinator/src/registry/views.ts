@@ -10,18 +10,11 @@ import type {
   TaskView,
   VersionView,
 } from "@tributary/protocol";
-import type {
-  AliasRecord,
-  ChannelRecord,
-  JsonValue,
-  ModelRecord,
-  NewEvent,
-  RefusalRecord,
-  RoundRecord,
-  SuspicionRecord,
-  TaskRecord,
-  VersionRecord,
-} from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { JsonValue } from "../ports/json.ts";
+import type { AliasRecord, ChannelRecord, ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { RefusalRecord, RoundRecord } from "../ports/round-records.ts";
+import type { SuspicionRecord, TaskRecord } from "../ports/task-records.ts";
 
 /** RFC 3339 in UTC, of ms since the epoch. */
 export function timestamp(ms: number): string {

@@ -1,7 +1,7 @@
 import type { ModelName } from "@tributary/core";
 import { parseMetadata } from "@tributary/tuf";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { PlanRef } from "../ports/records.ts";
+import type { PlanRef } from "../ports/task-records.ts";
 import { modelRole } from "./roles.ts";
 
 /** Whether devices find a plan in the signed release. Where a model's keys lie elsewhere, it waits for their signatures. */

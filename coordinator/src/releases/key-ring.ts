@@ -4,7 +4,7 @@ import { failure, type SecureRandom } from "@tributary/core";
 import type { TufPublicKey, TufSigner } from "@tributary/tuf";
 import { corrupt } from "../keys/key-file.ts";
 import { createSigningKeyFile, keyMissing, readSigningKeyFile } from "../keys/signing-key.ts";
-import type { RoleRecord } from "../ports/records.ts";
+import type { RoleRecord } from "../ports/release-records.ts";
 import { isOnline, isTopLevel } from "./roles.ts";
 
 /** The release keys that lie in a folder. Others of the same roles may lie elsewhere. */

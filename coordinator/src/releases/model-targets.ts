@@ -18,7 +18,8 @@ import {
   type ModelManifest,
   type Plan,
 } from "@tributary/protocol";
-import type { BlobRef, ModelRecord, OptimizerRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
+import type { BlobRef, ModelRecord, OptimizerRecord, VersionRecord } from "../ports/model-records.ts";
+import type { TargetRecord } from "../ports/release-records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { modelRole, trainingRole } from "./roles.ts";

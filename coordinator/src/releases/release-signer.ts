@@ -13,7 +13,7 @@ import {
   type TufRole,
   type TufSigner,
 } from "@tributary/tuf";
-import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/records.ts";
+import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/release-records.ts";
 import { signersHere, type KeyRing } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import {

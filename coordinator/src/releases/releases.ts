@@ -5,7 +5,7 @@ import { parseMetadata, TUF_ROLES } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
 import { traced } from "../observability/tracing/traced.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ReleaseChange, RoleRecord } from "../ports/records.ts";
+import type { ReleaseChange, RoleRecord } from "../ports/release-records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
 import { keysOf, openKeyRing, requireKeys } from "./key-ring.ts";
 import { lifetimesOf } from "./lifetimes.ts";

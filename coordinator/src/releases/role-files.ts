@@ -14,7 +14,7 @@ import {
   type TufRole,
   type TufSigner,
 } from "@tributary/tuf";
-import type { SignedMetadata } from "../ports/records.ts";
+import type { SignedMetadata } from "../ports/release-records.ts";
 
 /** Whether a threshold of keys signed a file, and what it says beside its version and expiry. */
 

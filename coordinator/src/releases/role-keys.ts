@@ -9,7 +9,7 @@ import {
 import { keyIdOf, mergeSignatures, type TufPublicKey } from "@tributary/tuf";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import { keysGiven } from "../audit/records.ts";
-import type { DraftRecord, RoleRecord } from "../ports/records.ts";
+import type { DraftRecord, RoleRecord } from "../ports/release-records.ts";
 import { keysOf, type KeyRing } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { keySetIn, sameContent, votesOf, fileType, versionOf } from "./role-files.ts";

@@ -1,7 +1,7 @@
 import type { Clock, Env } from "@tributary/core";
 import type { KeyRoleView } from "@tributary/protocol";
 import { keyIdOf, parseMetadata, TUF_ROLES, type RoleKeySet } from "@tributary/tuf";
-import type { RoleRecord } from "../ports/records.ts";
+import type { RoleRecord } from "../ports/release-records.ts";
 import type { KeyRing, SignedRole } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { expiryOf, fileType, isSignedBy, keySetIn, sameContent, versionOf, votesOf } from "./role-files.ts";

@@ -1,6 +1,6 @@
 import { isModelName, type ModelName } from "@tributary/core";
 import { TUF_ROLES, type TufRole } from "@tributary/tuf";
-import type { RoleRecord } from "../ports/records.ts";
+import type { RoleRecord } from "../ports/release-records.ts";
 
 /**
  * Who signs what. The top-level targets hold the issuer alone, and delegate for each model to two roles: MODEL signs its channels,

@@ -12,7 +12,7 @@ import {
 import { parseMetadata } from "@tributary/tuf";
 import { headOf } from "../enrolment/certificate-tree.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { SignedMetadata } from "../ports/records.ts";
+import type { SignedMetadata } from "../ports/release-records.ts";
 import type { LogHeads } from "./signing-state.ts";
 
 type Logs = Pick<MetadataStore, "certificateLog" | "audit">;

@@ -1,6 +1,6 @@
 import type { AuditHead, LogHead } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/records.ts";
+import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/release-records.ts";
 import type { TargetChanges } from "../rooms.ts";
 
 /** Where the logs stand that only ever grow. */

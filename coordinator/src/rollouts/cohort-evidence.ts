@@ -3,7 +3,8 @@ import { metricSchemaOf, type RolloutInput } from "@tributary/federation";
 import { readMetrics, type Histogram } from "@tributary/metrics";
 import { evidenceOf, type RolloutGate } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { CohortMeans, MeasurementRecord, RolloutEvidence, RolloutRecord } from "../ports/records.ts";
+import type { CohortMeans, RolloutEvidence, RolloutRecord } from "../ports/rollout-records.ts";
+import type { MeasurementRecord } from "../ports/task-records.ts";
 
 /** Rounds that are looked at at once: more than come between two looks. */
 const LOOK_BACK = 200;

@@ -3,7 +3,8 @@ import type { WatchedDevices } from "@tributary/federation";
 import { HEALTH_LATENCY_BINS, healthMetrics, readMetrics } from "@tributary/metrics";
 import { evidenceOf, type RolloutGate } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceHealthRecord, RolloutRecord, WatchedDeviceRecord } from "../ports/records.ts";
+import type { DeviceHealthRecord } from "../ports/device-records.ts";
+import type { RolloutRecord, WatchedDeviceRecord } from "../ports/rollout-records.ts";
 
 /** Reports that come while others are read are seen by the next look. */
 const OVERLAP_MS = 2_000;

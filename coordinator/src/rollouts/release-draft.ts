@@ -3,15 +3,10 @@ import { STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
 import { channelMoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type {
-  ChannelRecord,
-  ModelRecord,
-  NewEvent,
-  RolloutRecord,
-  TargetRecord,
-  VersionRecord,
-  WithdrawalRecord,
-} from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { ChannelRecord, ModelRecord, VersionRecord, WithdrawalRecord } from "../ports/model-records.ts";
+import type { TargetRecord } from "../ports/release-records.ts";
+import type { RolloutRecord } from "../ports/rollout-records.ts";
 import { channelTargets, type TargetDocument } from "../releases/model-targets.ts";
 import { releaseDeltas, type DeltaServices } from "../registry/version-deltas.ts";
 import { channelEvent, timestamp, versionEvent } from "../registry/views.ts";

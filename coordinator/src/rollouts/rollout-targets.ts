@@ -10,7 +10,8 @@ import {
   type Rollout,
   type WithdrawnVersions,
 } from "@tributary/protocol";
-import type { ModelRecord, RolloutRecord, VersionRecord, WithdrawalRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord, WithdrawalRecord } from "../ports/model-records.ts";
+import type { RolloutRecord } from "../ports/rollout-records.ts";
 import { channelTargets, documentTarget, type TargetDocument } from "../releases/model-targets.ts";
 import { modelRole } from "../releases/roles.ts";
 import { timestamp } from "../registry/views.ts";

@@ -7,7 +7,10 @@ import {
   type RolloutState,
 } from "@tributary/federation";
 import { evidenceOf, type RolloutView, type WithdrawnVersionView } from "@tributary/protocol";
-import type { JsonValue, NewEvent, RolloutRecord, WithdrawalRecord } from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { JsonValue } from "../ports/json.ts";
+import type { WithdrawalRecord } from "../ports/model-records.ts";
+import type { RolloutRecord } from "../ports/rollout-records.ts";
 import { optionalTimestamp, timestamp } from "../registry/views.ts";
 
 export function rolloutView(record: RolloutRecord, now: number): RolloutView {

@@ -22,13 +22,9 @@ import type { PageAsked } from "../pages/read-page.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type {
-  ModelRecord,
-  NewEvent,
-  RolloutRecord,
-  WatchedDeviceRecord,
-  WithdrawalRecord,
-} from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { ModelRecord, WithdrawalRecord } from "../ports/model-records.ts";
+import type { RolloutRecord, WatchedDeviceRecord } from "../ports/rollout-records.ts";
 import type { Releases } from "../rooms.ts";
 import { SerialQueue } from "../rounds/serial-queue.ts";
 import type { SteadyNow } from "../steady-time.ts";

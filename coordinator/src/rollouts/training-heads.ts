@@ -2,7 +2,7 @@ import { TributaryError, type ModelName, type ModelVersion, type TaskName } from
 import type { TaskReason } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
-import type { NewEvent } from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
 import { resetHead } from "../registry/reset-head.ts";
 import { taskEvent } from "../registry/views.ts";
 import { weightsPath } from "../releases/target-paths.ts";

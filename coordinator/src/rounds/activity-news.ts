@@ -1,7 +1,7 @@
 import type { Clock, TaskName, Timer } from "@tributary/core";
 import type { TaskActivityChange } from "@tributary/protocol";
 import type { Bus } from "../ports/bus.ts";
-import type { JsonValue } from "../ports/records.ts";
+import type { JsonValue } from "../ports/json.ts";
 import { activityView } from "./activity-view.ts";
 import type { TaskActivity } from "./driver.ts";
 

@@ -10,17 +10,16 @@ import {
   type RoundMean,
   type SteppedWeights,
 } from "@tributary/federation/aggregation";
+import type { EventRecord, NewEvent } from "../ports/event-records.ts";
 import type {
-  EventRecord,
   ModelRecord,
-  NewEvent,
   OptimizerBlobs,
   OptimizerRecord,
-  RoundRecord,
-  TaskRecord,
   VersionRecord,
   VersionStateRecord,
-} from "../ports/records.ts";
+} from "../ports/model-records.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import {
   STABLE_CHANNEL,

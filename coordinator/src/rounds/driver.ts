@@ -1,7 +1,7 @@
 import type { DeviceId } from "@tributary/core";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { SeatCounts } from "./task-seats.ts";
 

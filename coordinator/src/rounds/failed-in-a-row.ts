@@ -1,5 +1,5 @@
 import { failuresAfter } from "@tributary/federation";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundServices } from "./round-services.ts";
 
 const PAGE = 100;

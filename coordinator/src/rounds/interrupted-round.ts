@@ -11,7 +11,9 @@ import {
 } from "@tributary/federation";
 import { strategyOf } from "@tributary/federation/planning";
 import { roundAbandoned } from "../audit/records.ts";
-import type { JournalEntry, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { JournalEntry, RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { roundEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
 import { reopenMeasurement } from "./measurement/measurement-round.ts";

@@ -2,7 +2,8 @@ import { giveUpReason } from "@tributary/federation";
 import { scheduleAt, type TaskReason } from "@tributary/protocol";
 import { taskStopped } from "../audit/records.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { EventRecord, TaskRecord } from "../ports/records.ts";
+import type { EventRecord } from "../ports/event-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { taskEvent } from "../registry/views.ts";
 import type { StopWatch } from "./stop-watch.ts";
 

@@ -1,6 +1,7 @@
 import { decodeState, type ChosenStrategy, type StrategyState } from "@tributary/aggregation";
 import { parametersFromSafetensors, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
-import type { OptimizerBlobs, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { OptimizerBlobs, VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundServices } from "./round-services.ts";
 
 /** What a task's server optimizer remembers of the rounds before. */

@@ -1,7 +1,7 @@
 import type { DeviceId, Logger, TaskName } from "@tributary/core";
 import type { Participation } from "@tributary/federation";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ParticipationRecord } from "../ports/records.ts";
+import type { ParticipationRecord } from "../ports/task-records.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
 /** Devices whose last participation is held in memory; those whose is longest ago are forgotten first. */

@@ -1,7 +1,8 @@
 import { failure, type RoundId } from "@tributary/core";
 import { learningRateAt } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
-import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 

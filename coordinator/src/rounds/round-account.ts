@@ -1,7 +1,7 @@
 import type { Digest } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { roundEnded, type RoundState } from "@tributary/federation";
-import type { PhaseRecord, RoundRecord } from "../ports/records.ts";
+import type { PhaseRecord, RoundRecord } from "../ports/round-records.ts";
 import { deltaPath } from "@tributary/protocol";
 import { weightsPath } from "../releases/target-paths.ts";
 import { roundRecord, type RoundFacts } from "./round-record.ts";

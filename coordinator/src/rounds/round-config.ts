@@ -1,6 +1,7 @@
 import type { RoundConfig } from "@tributary/federation";
 import { roundIdOf, taskRoundRules, type SecureRoundPlan } from "@tributary/federation/aggregation";
-import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 
 /** The rules of a synchronous round of a task. */

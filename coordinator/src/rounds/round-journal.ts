@@ -1,6 +1,7 @@
 import type { RoundId } from "@tributary/core";
 import type { RoundInput } from "@tributary/federation";
-import type { JournalEntry, JsonValue } from "../ports/records.ts";
+import type { JsonValue } from "../ports/json.ts";
+import type { JournalEntry } from "../ports/round-records.ts";
 
 /** The last input of a round, in a transaction that stores more than the journal. */
 export interface FinalEntries {

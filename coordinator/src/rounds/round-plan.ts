@@ -3,7 +3,7 @@ import { planRules, type PlanRules } from "@tributary/federation/aggregation";
 import { parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 /** A task's plan as the rounds use it. */
 export interface RoundPlan extends PlanRules {

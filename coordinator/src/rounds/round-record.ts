@@ -3,7 +3,8 @@ import { roundCounts, roundDeadline, type RoundConfig, type RoundState } from "@
 import { summarizeTraining } from "@tributary/metrics";
 import type { SecureView } from "@tributary/protocol";
 import { DEFAULT_MINIMUM_COHORT } from "@tributary/secagg";
-import type { JsonValue, PhaseRecord, RoundRecord } from "../ports/records.ts";
+import type { JsonValue } from "../ports/json.ts";
+import type { PhaseRecord, RoundRecord } from "../ports/round-records.ts";
 
 /** What a round's row shows beside its machine's state. */
 export interface RoundFacts {

@@ -1,7 +1,9 @@
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { DeviceId } from "@tributary/core";
 import type { RoundConfig, RoundInput, RoundState } from "@tributary/federation";
-import type { ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import type { Reported } from "./reported-files.ts";
 import type { RoundPlan } from "./round-plan.ts";

@@ -22,7 +22,7 @@ import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import { storageFailure } from "../durable-files.ts";
 import { RoundTrace } from "../observability/tracing/round-trace.ts";
 import { TRACER_NAME } from "../observability/tracing/tracing.ts";
-import type { RoundRecord } from "../ports/records.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import { RoundAccount } from "./round-account.ts";
 import { RoundEnd } from "./round-end.ts";

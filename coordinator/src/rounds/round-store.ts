@@ -2,7 +2,10 @@ import { failure, type DeviceId, type RoundId, type TaskName, type TributaryErro
 import type { RoundInput } from "@tributary/federation";
 import { roundAbandoned } from "../audit/records.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { JsonValue, NewEvent, RoundRecord, TaskRecord } from "../ports/records.ts";
+import type { NewEvent } from "../ports/event-records.ts";
+import type { JsonValue } from "../ports/json.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import { abandonedEvents, publishEvents } from "./commit-round.ts";
 import { RoundJournal, type FinalEntries } from "./round-journal.ts";

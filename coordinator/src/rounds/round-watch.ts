@@ -1,5 +1,5 @@
 import { mayStillBegin } from "@tributary/federation";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 

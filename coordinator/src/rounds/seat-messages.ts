@@ -1,7 +1,7 @@
 import { failure, type DeviceId, type TaskName } from "@tributary/core";
 import { returnWindow } from "@tributary/federation";
 import { refusalOf, type ServerMessage } from "@tributary/protocol";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 /** An operator may release it meanwhile. */
 const QUARANTINED_RETRY_MS = 600_000;

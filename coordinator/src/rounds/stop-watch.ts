@@ -7,7 +7,7 @@ import {
 } from "@tributary/federation";
 import type { TaskReason } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 const PAGE = 100;
 

@@ -1,7 +1,8 @@
 import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter, giveUpReason, retryDelayMs } from "@tributary/federation";
 import type { IneligibleReason } from "@tributary/protocol";
-import type { RoundRecord, TaskRecord } from "../ports/records.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { publishEvents } from "./commit-round.ts";
 import type { Driver, TaskActivity } from "./driver.ts";

@@ -10,7 +10,7 @@ import {
   type WaitingTask,
 } from "@tributary/federation";
 import type { IneligibleReason } from "@tributary/protocol";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { fitsRound } from "./measurement/gate-seats.ts";
 import { ParticipationLedger } from "./participation-ledger.ts";
 import type { RoundRun } from "./round-run.ts";

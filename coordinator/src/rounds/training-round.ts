@@ -1,4 +1,5 @@
-import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { RoundServices } from "./round-services.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { isModelName, isTaskName, type ModelVersion } from "@tributary/core";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import { measurementView } from "../registry/measurement-view.ts";
 import { roundView, taskView, versionView, type TaskProgress } from "../registry/views.ts";
 import type { RunSource } from "./run-source.ts";

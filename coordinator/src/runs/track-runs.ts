@@ -2,7 +2,7 @@ import type { Env } from "@tributary/core";
 import type { ResolvedConfig } from "../config.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 import type { TaskProgress } from "../registry/views.ts";
 import { followTasks, type Follower } from "./follow-tasks.ts";
 import { createMlflowClient } from "./mlflow-client.ts";

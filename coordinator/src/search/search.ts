@@ -2,7 +2,7 @@ import type { ModelName } from "@tributary/core";
 import { SEARCH_KINDS, SearchResult, type SearchKind, type SearchView } from "@tributary/protocol";
 import Type from "typebox";
 import { fieldCursors } from "../pages/cursors.ts";
-import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
+import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/search-repository.ts";
 import { timestamp } from "../registry/views.ts";
 import { kindsOf } from "./fields.ts";
 import { invalidQuery } from "./invalid-query.ts";

@@ -1,6 +1,6 @@
 import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { BufferedCohortRecord } from "../ports/records.ts";
+import type { BufferedCohortRecord } from "../ports/round-records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import {

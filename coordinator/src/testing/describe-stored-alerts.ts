@@ -2,7 +2,12 @@ import { asModelName, asTaskName } from "@tributary/core";
 import { parseAlertRule, parsePolicy, type Notification } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { AlertRecord, DeliveryRecord, PolicyDecisionRecord, SilenceRecord } from "../ports/records.ts";
+import type {
+  AlertRecord,
+  DeliveryRecord,
+  PolicyDecisionRecord,
+  SilenceRecord,
+} from "../ports/alert-records.ts";
 import { codeOf } from "./code-of.ts";
 
 export function exampleAlert(changes: Partial<Omit<AlertRecord, "id">> = {}): Omit<AlertRecord, "id"> {

@@ -1,7 +1,8 @@
 import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
 import { EMPTY_AUDIT_LOG, followAudit, type AuditRecord, type NewAuditRecord } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
-import type { AuditFilter, MetadataStore } from "../ports/metadata-store.ts";
+import type { AuditFilter } from "../ports/audit-repository.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import { exampleAudit, exampleDevice } from "./records.ts";
 
 const [DIGITS, CATS, TASK] = [asModelName("digits"), asModelName("cats"), asTaskName("digits-task")];

@@ -1,7 +1,7 @@
 import { asModelName, asModelVersion, asPopulationName, type DeviceId } from "@tributary/core";
 import { expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceNews, FleetFilter } from "../ports/records.ts";
+import type { DeviceNews, FleetFilter } from "../ports/device-records.ts";
 import { exampleDevice } from "./records.ts";
 
 const DIGITS = asModelName("digits");

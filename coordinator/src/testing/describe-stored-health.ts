@@ -1,7 +1,7 @@
 import { asModelName, asModelVersion, asPopulationName } from "@tributary/core";
 import { expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { DeviceHealthRecord } from "../ports/records.ts";
+import type { DeviceHealthRecord } from "../ports/device-records.ts";
 import { exampleDevice, exampleModel } from "./records.ts";
 
 const DIGITS = asModelName("digits");

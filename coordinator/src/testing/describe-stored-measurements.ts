@@ -1,7 +1,8 @@
 import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
 import { expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { GateRecord, MeasurementRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionRecord } from "../ports/model-records.ts";
+import type { GateRecord, MeasurementRecord } from "../ports/task-records.ts";
 import { codeOf } from "./code-of.ts";
 import { exampleModel, exampleRound, exampleTask, exampleVersion } from "./records.ts";
 

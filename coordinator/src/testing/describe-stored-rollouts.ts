@@ -3,7 +3,7 @@ import { initialRollout, type RolloutConfig } from "@tributary/federation";
 import { parseRolloutSpec } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { RolloutRecord, WatchedDeviceRecord } from "../ports/records.ts";
+import type { RolloutRecord, WatchedDeviceRecord } from "../ports/rollout-records.ts";
 import { codeOf } from "./code-of.ts";
 import { exampleDevice, exampleModel } from "./records.ts";
 

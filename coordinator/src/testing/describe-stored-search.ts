@@ -1,6 +1,7 @@
 import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
 import { expect, test } from "vitest";
-import type { MetadataStore, Search, SearchPlace } from "../ports/metadata-store.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { Search, SearchPlace } from "../ports/search-repository.ts";
 import { exampleModel, exampleRound, exampleTask, exampleVersion } from "./records.ts";
 
 /** What the search looks through; part of the metadata store's suite. */

@@ -8,17 +8,11 @@ import {
   sha256,
 } from "@tributary/core";
 import { parseTaskSpec, type Lineage, type AuditAction, type NewAuditRecord } from "@tributary/protocol";
-import type {
-  BlobRef,
-  DeviceRecord,
-  ModelRecord,
-  ReleaseChange,
-  RoundRecord,
-  TaskRecord,
-  TufRole,
-  VersionRecord,
-  VersionStateRecord,
-} from "../ports/records.ts";
+import type { DeviceRecord } from "../ports/device-records.ts";
+import type { BlobRef, ModelRecord, VersionRecord, VersionStateRecord } from "../ports/model-records.ts";
+import type { ReleaseChange, TufRole } from "../ports/release-records.ts";
+import type { RoundRecord } from "../ports/round-records.ts";
+import type { TaskRecord } from "../ports/task-records.ts";
 
 // Records as the coordinator would store them, for suites and tests; override what a test is about.
 

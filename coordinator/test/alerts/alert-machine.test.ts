@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { advanceAlerts } from "../../src/alerts/alert-machine.ts";
 import type { Finding } from "../../src/alerts/finding.ts";
-import type { AlertRecord } from "../../src/ports/records.ts";
+import type { AlertRecord } from "../../src/ports/alert-records.ts";
 
 const MINUTE = 60_000;
 const rule = parseAlertRule({ name: "disk", kind: "disk-almost-full", forMs: 10 * MINUTE });

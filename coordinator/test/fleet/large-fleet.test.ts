@@ -7,7 +7,7 @@ import { devicePage } from "../../src/adapters/sql/repositories/fleet-queries.ts
 import type { Database } from "../../src/adapters/sql/schema.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import type { MetadataStore } from "../../src/ports/metadata-store.ts";
-import type { FleetFilter } from "../../src/ports/records.ts";
+import type { FleetFilter } from "../../src/ports/device-records.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 const DEVICES = 100_000;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GROUP_WAIT_MS, isTold, noticeOf, tellAt } from "../../src/notify/notices.ts";
-import type { AlertRecord, SilenceRecord } from "../../src/ports/records.ts";
+import type { AlertRecord, SilenceRecord } from "../../src/ports/alert-records.ts";
 import { exampleAlert } from "../../src/testing/describe-stored-alerts.ts";
 
 const HOUR = 3_600_000;

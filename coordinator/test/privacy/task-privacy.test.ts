@@ -1,6 +1,6 @@
 import { asModelName, asTaskName } from "@tributary/core";
 import { expect, test } from "vitest";
-import type { SummedRound } from "../../src/ports/metadata-store.ts";
+import type { SummedRound } from "../../src/ports/round-repositories.ts";
 import { taskPrivacy } from "../../src/privacy/task-privacy.ts";
 
 const task = { name: asTaskName("digits"), model: asModelName("digits") };

@@ -2,7 +2,7 @@ import { asModelVersion, asRoundId, asTaskName } from "@tributary/core";
 import { classBins, CONFIDENCE_BINS } from "@tributary/metrics";
 import { DriftHistory, parseDocument, type MetricDocument } from "@tributary/protocol";
 import { expect, test } from "vitest";
-import type { MeasurementRecord } from "../../src/ports/records.ts";
+import type { MeasurementRecord } from "../../src/ports/task-records.ts";
 import { driftHistory } from "../../src/registry/drift-history.ts";
 import { exampleModel } from "../../src/testing/index.ts";
 

@@ -13,7 +13,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
 import type { MetadataStore } from "../../src/ports/metadata-store.ts";
-import type { TargetRecord } from "../../src/ports/records.ts";
+import type { TargetRecord } from "../../src/ports/release-records.ts";
 import { keptVersions, offeredHeads, RELEASES_BACK, retiredPaths } from "../../src/registry/retention.ts";
 import { int8WeightsPath, weightsPath } from "../../src/releases/target-paths.ts";
 import {

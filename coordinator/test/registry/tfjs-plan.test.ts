@@ -16,7 +16,7 @@ import {
 import { elementCount, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
-import type { ModelRecord } from "../../src/ports/records.ts";
+import type { ModelRecord } from "../../src/ports/model-records.ts";
 import { requireDatasets } from "../../src/registry/require-dataset.ts";
 import { ModelWriter } from "../../../packages/onnx/test/support/block-models.ts";
 import {

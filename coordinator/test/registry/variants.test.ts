@@ -12,7 +12,7 @@ import { encodeDelta, parameterSet, tensor, type ParameterSet } from "@tributary
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openFolderBlobStore } from "../../src/adapters/blob/folder-blob-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
-import type { VersionRecord } from "../../src/ports/records.ts";
+import type { VersionRecord } from "../../src/ports/model-records.ts";
 import { storeVariants, type VariantSources } from "../../src/registry/variants.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 

@@ -3,7 +3,7 @@ import { layoutOfParameters, parseModelManifest, parsePlan } from "@tributary/pr
 import { describe, expect, test } from "vitest";
 import type { PlanContent } from "@tributary/federation/planning";
 import { planTargets, unreleasedTargets, versionTargets } from "../../src/releases/model-targets.ts";
-import type { TargetRecord } from "../../src/ports/records.ts";
+import type { TargetRecord } from "../../src/ports/release-records.ts";
 import { exampleBlob, exampleModel, exampleVersion } from "../../src/testing/index.ts";
 
 const DIGITS = asModelName("digits");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sha256, systemRandom } from "@tributary/core";
 import { createTufClient, parseMetadata } from "@tributary/tuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { TargetRecord } from "../../src/ports/records.ts";
+import type { TargetRecord } from "../../src/ports/release-records.ts";
 import type { Releases } from "../../src/rooms.ts";
 import { createSigningKey, signingKeyPath } from "../../src/keys/signing-key.ts";
 import { createReleases, REFRESH_CHECK_MS } from "../../src/releases/releases.ts";

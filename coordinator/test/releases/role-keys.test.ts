@@ -11,7 +11,7 @@ import {
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { signingKeyPath } from "../../src/keys/signing-key.ts";
-import type { TargetRecord } from "../../src/ports/records.ts";
+import type { TargetRecord } from "../../src/ports/release-records.ts";
 import type { Releases } from "../../src/rooms.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { modelRole, trainingRole } from "../../src/releases/roles.ts";

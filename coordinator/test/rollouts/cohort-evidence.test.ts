@@ -3,7 +3,8 @@ import { initialRollout, stepRollout, type RolloutConfig } from "@tributary/fede
 import { count, createMetrics, metricSchema, record as observe, telemetrySpecs } from "@tributary/metrics";
 import { parseRolloutSpec, type MetricDocument } from "@tributary/protocol";
 import { expect, test } from "vitest";
-import type { MeasurementRecord, RolloutRecord } from "../../src/ports/records.ts";
+import type { RolloutRecord } from "../../src/ports/rollout-records.ts";
+import type { MeasurementRecord } from "../../src/ports/task-records.ts";
 import { lookAtCohorts, measuresGate, nextMeasured } from "../../src/rollouts/cohort-evidence.ts";
 
 const TASK = asTaskName("how-it-runs");

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { RoundRecord, TaskRecord } from "../../src/ports/records.ts";
+import type { RoundRecord } from "../../src/ports/round-records.ts";
+import type { TaskRecord } from "../../src/ports/task-records.ts";
 import { failedInARow } from "../../src/rounds/failed-in-a-row.ts";
 
 /** Rounds from the first on: `c` committed, `a` abandoned, `g` a gate's that was abandoned, `h` abandoned for what says nothing. */

@@ -1,5 +1,7 @@
 import type { SearchKind } from "@tributary/protocol";
-import type { RoundRecord, TaskRecord, VersionRecord } from "../../src/ports/records.ts";
+import type { VersionRecord } from "../../src/ports/model-records.ts";
+import type { RoundRecord } from "../../src/ports/round-records.ts";
+import type { TaskRecord } from "../../src/ports/task-records.ts";
 import type { Operator, Query, QueryValue } from "../../src/search/query.ts";
 
 /** Everything that is searched, in memory. */

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { asDigest, type Digest, failure, isDigest } from "@tributary/core";
 import { storageFailure, syncFolder, writeAll } from "../../durable-files.ts";
 import type { BlobStore, ByteRange, PutOptions, StoredBlob } from "../../ports/blob-store.ts";
-import type { BlobRef } from "../../ports/records.ts";
+import type { BlobRef } from "../../ports/model-records.ts";
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 

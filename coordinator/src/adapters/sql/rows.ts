@@ -1,6 +1,6 @@
 import type { Digest, RoundId, TaskName } from "@tributary/core";
 import type { Kysely, Selectable, Transaction } from "kysely";
-import type { BlobRef } from "../../ports/records.ts";
+import type { BlobRef } from "../../ports/model-records.ts";
 import type { Database } from "./schema.ts";
 
 /** A database, or the transaction that is under way. */

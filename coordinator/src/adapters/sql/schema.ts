@@ -12,22 +12,16 @@ import type { Generated } from "kysely";
 import type { ApiTokenRecord, SessionRecord } from "../../ports/access-records.ts";
 import type {
   AlertRecord,
-  AliasRecord,
   DeliveryRecord,
-  DeviceHealthRecord,
-  DeviceRecord,
-  EventRecord,
-  MeasurementRecord,
-  ParticipationRecord,
   PolicyDecisionRecord,
-  RoundRecord,
-  RolloutRecord,
   SilenceRecord,
-  SuspicionRecord,
-  VersionStateRecord,
-  WatchedDeviceRecord,
-  WithdrawalRecord,
-} from "../../ports/records.ts";
+} from "../../ports/alert-records.ts";
+import type { DeviceHealthRecord, DeviceRecord } from "../../ports/device-records.ts";
+import type { EventRecord } from "../../ports/event-records.ts";
+import type { AliasRecord, VersionStateRecord, WithdrawalRecord } from "../../ports/model-records.ts";
+import type { RolloutRecord, WatchedDeviceRecord } from "../../ports/rollout-records.ts";
+import type { RoundRecord } from "../../ports/round-records.ts";
+import type { MeasurementRecord, ParticipationRecord, SuspicionRecord } from "../../ports/task-records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
 type JsonText = string;

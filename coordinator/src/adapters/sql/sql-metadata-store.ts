@@ -3,7 +3,7 @@ import { failure } from "@tributary/core";
 import { type Kysely, sql } from "kysely";
 import type { AuditRecord } from "@tributary/protocol";
 import type { MetadataRepositories, MetadataStore, VersionCommit } from "../../ports/metadata-store.ts";
-import type { EventRecord } from "../../ports/records.ts";
+import type { EventRecord } from "../../ports/event-records.ts";
 import type { SqliteObserver } from "./coded-sqlite.ts";
 import { repositories } from "./repositories.ts";
 import type { Database } from "./schema.ts";

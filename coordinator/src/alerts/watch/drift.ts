@@ -1,5 +1,5 @@
 import type { DriftView } from "@tributary/protocol";
-import type { MeasurementRecord, TaskRecord } from "../../ports/records.ts";
+import type { MeasurementRecord, TaskRecord } from "../../ports/task-records.ts";
 import { driftReference } from "../../registry/drift-reference.ts";
 import { driftViews } from "../../registry/drift-view.ts";
 import type { AlertSignals, Finding, Watch } from "../finding.ts";

@@ -1,4 +1,4 @@
-import type { FleetHourRecord } from "../../ports/records.ts";
+import type { FleetHourRecord } from "../../ports/device-records.ts";
 import { percent, type Watch } from "../finding.ts";
 
 const HOUR_MS = 3_600_000;

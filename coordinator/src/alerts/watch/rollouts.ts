@@ -1,4 +1,4 @@
-import type { RolloutRecord } from "../../ports/records.ts";
+import type { RolloutRecord } from "../../ports/rollout-records.ts";
 import type { Finding, Watch } from "../finding.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
 import { failuresAfter } from "@tributary/federation";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { counted, type AlertSignals, type Watch } from "../finding.ts";
 
 /** Rounds of a task that are looked at. */

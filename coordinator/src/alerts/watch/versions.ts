@@ -1,5 +1,5 @@
 import { asModelName, asModelVersion } from "@tributary/core";
-import type { ModelRecord, VersionRecord } from "../../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../../ports/model-records.ts";
 import { counted, percent, type AlertSignals, type Finding, type Watch } from "../finding.ts";
 
 /** Versions among which the newest with a verdict is looked for. */

@@ -11,7 +11,7 @@ import {
 } from "@opentelemetry/api";
 import type { DeviceId } from "@tributary/core";
 import type { RoundConfig, RoundState } from "@tributary/federation";
-import type { RoundRecord } from "../../ports/records.ts";
+import type { RoundRecord } from "../../ports/round-records.ts";
 import { outsideRequest } from "../logging/request-context.ts";
 import { monotonicMs, spanTime } from "./span-clock.ts";
 import { spanContextOf, traceFields } from "./traced.ts";

@@ -11,7 +11,8 @@ import {
 import Type from "typebox";
 import type { App } from "../../http/app.ts";
 import type { MetadataStore } from "../../ports/metadata-store.ts";
-import type { BufferedCohortRecord, RoundRecord, TaskRecord } from "../../ports/records.ts";
+import type { BufferedCohortRecord, RoundRecord } from "../../ports/round-records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { timestamp } from "../../registry/views.ts";
 
 /** Cohorts shown. */

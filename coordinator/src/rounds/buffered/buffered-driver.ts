@@ -2,7 +2,8 @@ import { failure, toFailure, type DeviceId, type ErrorCode } from "@tributary/co
 import { failuresAfter } from "@tributary/federation";
 import type { BufferedMode, IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../../gateway/gateway-types.ts";
-import type { RoundRecord, TaskRecord } from "../../ports/records.ts";
+import type { RoundRecord } from "../../ports/round-records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import type { Driver, TaskActivity } from "../driver.ts";
 import { abandonLeftOver } from "../interrupted-round.ts";
 import type { RoundRun } from "../round-run.ts";

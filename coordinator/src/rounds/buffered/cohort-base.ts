@@ -1,5 +1,6 @@
 import { failure } from "@tributary/core";
-import type { ModelRecord, TaskRecord, VersionRecord } from "../../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../../ports/model-records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { readRoundPlan, type RoundPlan } from "../round-plan.ts";
 import type { RoundServices } from "../round-services.ts";
 

@@ -1,6 +1,6 @@
 import { encodeHex, seededRandom } from "@tributary/core";
 import { giveUpReason, mayStillBegin, retryDelayMs } from "@tributary/federation";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { publishEvents } from "../commit-round.ts";
 import { nextStep, type NextStep } from "../next-step.ts";
 import type { RoundServices, Workers } from "../round-services.ts";

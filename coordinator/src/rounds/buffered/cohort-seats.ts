@@ -7,7 +7,7 @@ import {
   type CheckIn,
 } from "@tributary/federation";
 import type { IneligibleReason, ServerMessage } from "@tributary/protocol";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { ParticipationLedger } from "../participation-ledger.ts";
 import { isHeldOutOf } from "../measurement/gate-seats.ts";
 import type { RoundRun } from "../round-run.ts";

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "@tributary/core";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { prepareRound } from "../prepared-round.ts";
 import { resumeOrAbandon, type InterruptedRound } from "../interrupted-round.ts";
 import type { RoundRunCommon } from "../round-run-options.ts";

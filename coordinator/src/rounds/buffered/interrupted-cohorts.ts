@@ -1,6 +1,7 @@
 import type { ErrorCode, ModelVersion } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
-import type { TaskRecord, VersionRecord } from "../../ports/records.ts";
+import type { VersionRecord } from "../../ports/model-records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { resumableOrAbandoned, type InterruptedRound } from "../interrupted-round.ts";
 import { isOutdated } from "../outdated-round.ts";
 import type { RoundServices } from "../round-services.ts";

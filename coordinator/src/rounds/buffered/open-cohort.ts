@@ -1,7 +1,7 @@
 import type { DeviceId } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import type { BufferedMode } from "@tributary/protocol";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import { nextRoundNumber } from "../../registry/next-number.ts";
 import { strategyOf } from "@tributary/federation/planning";
 import { resumeOrAbandon, type InterruptedRound } from "../interrupted-round.ts";

@@ -1,6 +1,6 @@
 import type { DeviceId, ErrorCode, ModelVersion, RoundId } from "@tributary/core";
 import { roundEnded } from "@tributary/federation";
-import type { RoundRecord } from "../../ports/records.ts";
+import type { RoundRecord } from "../../ports/round-records.ts";
 import type { InterruptedRound } from "../interrupted-round.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { SerialQueue } from "../serial-queue.ts";

@@ -1,5 +1,6 @@
 import type { BufferedCohort } from "@tributary/federation";
-import type { TaskRecord, VersionRecord } from "../../ports/records.ts";
+import type { VersionRecord } from "../../ports/model-records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import type { RoundServices } from "../round-services.ts";
 import { discardCohorts } from "./commit-buffer.ts";
 

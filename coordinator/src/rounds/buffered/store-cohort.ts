@@ -1,6 +1,6 @@
 import type { RoundConfig } from "@tributary/federation";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
-import type { NewEvent } from "../../ports/records.ts";
+import type { NewEvent } from "../../ports/event-records.ts";
 import { roundEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
 import type { RoundServices } from "../round-services.ts";

@@ -3,13 +3,9 @@ import { advanceGate, gateReason, impossibleIn, judge, type RoundConfig } from "
 import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
 import { STABLE_CHANNEL, type VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
-import type {
-  GateRecord,
-  MeasurementRecord,
-  NewEvent,
-  TaskRecord,
-  VersionRecord,
-} from "../../ports/records.ts";
+import type { NewEvent } from "../../ports/event-records.ts";
+import type { VersionRecord } from "../../ports/model-records.ts";
+import type { GateRecord, MeasurementRecord, TaskRecord } from "../../ports/task-records.ts";
 import { coordinatorFor } from "../../audit/actors.ts";
 import { gateVerdict, taskStopped } from "../../audit/records.ts";
 import { followCandidate } from "../../registry/aliases.ts";

@@ -1,6 +1,6 @@
 import type { DeviceId } from "@tributary/core";
 import { isHeldOut } from "@tributary/protocol";
-import type { TaskRecord } from "../../ports/records.ts";
+import type { TaskRecord } from "../../ports/task-records.ts";
 import type { RoundRun } from "../round-run.ts";
 
 /** Whether a device is one of those that a task's gate holds out. */

@@ -6,7 +6,8 @@ import {
   type SecureRoundPlan,
 } from "@tributary/federation/aggregation";
 import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
-import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
+import type { ModelRecord, VersionRecord } from "../../ports/model-records.ts";
+import type { PlanRef, TaskRecord } from "../../ports/task-records.ts";
 import { weightsPath } from "../../releases/target-paths.ts";
 import type { MetadataStore } from "../../ports/metadata-store.ts";
 import { nextMeasured } from "../../rollouts/cohort-evidence.ts";

@@ -2,7 +2,8 @@ import type { DeviceId, ErrorCode, RoundId, SecureRandom, TaskName, TributaryErr
 import { judgeCohort, judgeRefusal, type CohortVerdict, type SuspicionPoints } from "@tributary/federation";
 import { deviceQuarantined } from "../../audit/records.ts";
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
-import type { NewEvent, SuspicionRecord } from "../../ports/records.ts";
+import type { NewEvent } from "../../ports/event-records.ts";
+import type { SuspicionRecord } from "../../ports/task-records.ts";
 import { suspicionEvent } from "../../registry/views.ts";
 
 export interface RoundVerdict extends CohortVerdict {

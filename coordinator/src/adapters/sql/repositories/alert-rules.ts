@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { AlertRuleRepository } from "../../../ports/metadata-store.ts";
-import type { AlertRuleRecord } from "../../../ports/records.ts";
+import type { AlertRuleRepository } from "../../../ports/alert-repositories.ts";
+import type { AlertRuleRecord } from "../../../ports/alert-records.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { AlertRulesTable } from "../schema.ts";
 

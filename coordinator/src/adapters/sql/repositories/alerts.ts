@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { AlertRepository } from "../../../ports/metadata-store.ts";
-import type { AlertRecord } from "../../../ports/records.ts";
+import type { AlertRepository } from "../../../ports/alert-repositories.ts";
+import type { AlertRecord } from "../../../ports/alert-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { AlertsTable } from "../schema.ts";

@@ -1,5 +1,5 @@
-import type { AliasRepository } from "../../../ports/metadata-store.ts";
-import type { AliasRecord } from "../../../ports/records.ts";
+import type { AliasRepository } from "../../../ports/model-repositories.ts";
+import type { AliasRecord } from "../../../ports/model-records.ts";
 import { constrained } from "../constraint.ts";
 import type { Db } from "../rows.ts";
 

@@ -8,7 +8,7 @@ import {
   type AuditRecord,
 } from "@tributary/protocol";
 import type { Selectable } from "kysely";
-import type { AuditRepository } from "../../../ports/metadata-store.ts";
+import type { AuditRepository } from "../../../ports/audit-repository.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 import type { AuditRecordsTable } from "../schema.ts";

@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import type { Selectable } from "kysely";
-import type { BufferedCohortRepository } from "../../../ports/metadata-store.ts";
-import type { BufferedCohortRecord } from "../../../ports/records.ts";
+import type { BufferedCohortRepository } from "../../../ports/round-repositories.ts";
+import type { BufferedCohortRecord } from "../../../ports/round-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, newestOfTask, together } from "../rows.ts";
 import type { BufferedCohortsTable } from "../schema.ts";

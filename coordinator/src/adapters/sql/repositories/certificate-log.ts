@@ -1,7 +1,7 @@
 import { failure, type Digest } from "@tributary/core";
 import type { Selectable } from "kysely";
-import type { CertificateLogRepository } from "../../../ports/metadata-store.ts";
-import type { LogEntryRecord, LogNodeRecord } from "../../../ports/records.ts";
+import type { CertificateLogRepository } from "../../../ports/release-repositories.ts";
+import type { LogEntryRecord, LogNodeRecord } from "../../../ports/device-records.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, ownBytes, together } from "../rows.ts";
 import type { CertificateLogTable } from "../schema.ts";

@@ -1,6 +1,6 @@
 import { CHAMPION, STABLE_CHANNEL } from "@tributary/protocol";
-import type { ChannelRepository } from "../../../ports/metadata-store.ts";
-import type { ChannelRecord } from "../../../ports/records.ts";
+import type { ChannelRepository } from "../../../ports/model-repositories.ts";
+import type { ChannelRecord } from "../../../ports/model-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, together } from "../rows.ts";
 import { putAlias } from "./aliases.ts";

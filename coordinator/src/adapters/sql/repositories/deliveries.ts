@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { DeliveryRepository } from "../../../ports/metadata-store.ts";
-import type { DeliveryRecord } from "../../../ports/records.ts";
+import type { DeliveryRepository } from "../../../ports/alert-repositories.ts";
+import type { DeliveryRecord } from "../../../ports/alert-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { DeliveriesTable } from "../schema.ts";

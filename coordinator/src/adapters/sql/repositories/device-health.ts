@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { DeviceHealthRepository } from "../../../ports/metadata-store.ts";
-import type { DeviceHealthRecord } from "../../../ports/records.ts";
+import type { DeviceHealthRepository } from "../../../ports/device-repositories.ts";
+import type { DeviceHealthRecord } from "../../../ports/device-records.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 import type { DeviceHealthTable } from "../schema.ts";
 

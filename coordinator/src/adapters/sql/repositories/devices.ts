@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { DeviceRepository } from "../../../ports/metadata-store.ts";
-import type { DeviceRecord } from "../../../ports/records.ts";
+import type { DeviceRepository } from "../../../ports/device-repositories.ts";
+import type { DeviceRecord } from "../../../ports/device-records.ts";
 import { requireRow } from "../constraint.ts";
 import { type Db, ownBytes, together } from "../rows.ts";
 import type { DevicesTable } from "../schema.ts";

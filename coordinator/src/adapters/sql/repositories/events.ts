@@ -1,5 +1,5 @@
-import type { EventRepository } from "../../../ports/metadata-store.ts";
-import type { EventRecord } from "../../../ports/records.ts";
+import type { EventRepository } from "../../../ports/event-repositories.ts";
+import type { EventRecord } from "../../../ports/event-records.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 
 export function eventRepository(db: Db): EventRepository {

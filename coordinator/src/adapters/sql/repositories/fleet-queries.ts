@@ -1,6 +1,6 @@
 import type { DeviceId } from "@tributary/core";
 import { sql, type SelectQueryBuilder } from "kysely";
-import type { FleetFilter } from "../../../ports/records.ts";
+import type { FleetFilter } from "../../../ports/device-records.ts";
 import type { Db } from "../rows.ts";
 import type { Database } from "../schema.ts";
 

@@ -1,6 +1,6 @@
 import type { DeviceId } from "@tributary/core";
-import type { FleetRepository } from "../../../ports/metadata-store.ts";
-import type { DeviceNews, FleetDeviceRecord } from "../../../ports/records.ts";
+import type { FleetRepository } from "../../../ports/device-repositories.ts";
+import type { DeviceNews, FleetDeviceRecord } from "../../../ports/device-records.ts";
 import { type Db, together } from "../rows.ts";
 import { devicePage, matchingDevices } from "./fleet-queries.ts";
 

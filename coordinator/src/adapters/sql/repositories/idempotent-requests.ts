@@ -1,5 +1,5 @@
-import type { IdempotentRequestRepository } from "../../../ports/metadata-store.ts";
-import type { IdempotentRequestRecord } from "../../../ports/records.ts";
+import type { IdempotentRequestRepository } from "../../../ports/event-repositories.ts";
+import type { IdempotentRequestRecord } from "../../../ports/event-records.ts";
 import { constrained } from "../constraint.ts";
 import type { Db } from "../rows.ts";
 import type { IdempotentRequestsTable } from "../schema.ts";

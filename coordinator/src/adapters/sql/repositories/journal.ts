@@ -1,4 +1,4 @@
-import type { JournalRepository } from "../../../ports/metadata-store.ts";
+import type { JournalRepository } from "../../../ports/round-repositories.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 

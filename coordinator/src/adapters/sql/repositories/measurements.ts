@@ -1,6 +1,6 @@
 import { type Selectable, sql } from "kysely";
-import type { MeasurementRepository } from "../../../ports/metadata-store.ts";
-import type { MeasurementRecord } from "../../../ports/records.ts";
+import type { MeasurementRepository } from "../../../ports/task-repositories.ts";
+import type { MeasurementRecord } from "../../../ports/task-records.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson, newestOfTask } from "../rows.ts";
 import type { MeasurementsTable } from "../schema.ts";

@@ -1,7 +1,7 @@
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
-import type { ModelRepository } from "../../../ports/metadata-store.ts";
-import type { ModelRecord } from "../../../ports/records.ts";
+import type { ModelRepository } from "../../../ports/model-repositories.ts";
+import type { ModelRecord } from "../../../ports/model-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { ModelsTable } from "../schema.ts";

@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { NotificationChannelRepository } from "../../../ports/metadata-store.ts";
-import type { NotificationChannelRecord } from "../../../ports/records.ts";
+import type { NotificationChannelRepository } from "../../../ports/alert-repositories.ts";
+import type { NotificationChannelRecord } from "../../../ports/alert-records.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { NotificationChannelsTable } from "../schema.ts";
 

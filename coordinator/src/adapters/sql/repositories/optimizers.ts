@@ -1,4 +1,4 @@
-import type { OptimizerRepository } from "../../../ports/metadata-store.ts";
+import type { OptimizerRepository } from "../../../ports/model-repositories.ts";
 import { constrained } from "../constraint.ts";
 import { blobRef, type Db } from "../rows.ts";
 

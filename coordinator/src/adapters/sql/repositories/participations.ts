@@ -1,4 +1,4 @@
-import type { ParticipationRepository } from "../../../ports/metadata-store.ts";
+import type { ParticipationRepository } from "../../../ports/task-repositories.ts";
 import { type Db, together } from "../rows.ts";
 
 export function participationRepository(db: Db): ParticipationRepository {

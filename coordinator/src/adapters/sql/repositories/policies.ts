@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import type { Selectable } from "kysely";
-import type { PolicyDecisionRepository, PolicyRepository } from "../../../ports/metadata-store.ts";
-import type { PolicyDecisionRecord, PolicyRecord } from "../../../ports/records.ts";
+import type { PolicyDecisionRepository, PolicyRepository } from "../../../ports/alert-repositories.ts";
+import type { PolicyDecisionRecord, PolicyRecord } from "../../../ports/alert-records.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { PoliciesTable, PolicyDecisionsTable } from "../schema.ts";
 

@@ -1,4 +1,4 @@
-import type { RefusalRepository } from "../../../ports/metadata-store.ts";
+import type { RefusalRepository } from "../../../ports/round-repositories.ts";
 import { type Db, fromJson } from "../rows.ts";
 
 export function refusalRepository(db: Db): RefusalRepository {

@@ -1,7 +1,12 @@
 import { failure } from "@tributary/core";
 import type { Selectable } from "kysely";
-import type { ReleaseRepository } from "../../../ports/metadata-store.ts";
-import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../../../ports/records.ts";
+import type { ReleaseRepository } from "../../../ports/release-repositories.ts";
+import type {
+  DraftRecord,
+  RoleRecord,
+  SignedMetadata,
+  TargetRecord,
+} from "../../../ports/release-records.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson, ownBytes, together } from "../rows.ts";
 import type { SigningRolesTable, TargetsTable, TufMetadataTable } from "../schema.ts";

@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import type { Selectable } from "kysely";
-import type { RolloutRepository } from "../../../ports/metadata-store.ts";
-import type { RolloutRecord, WatchedDeviceRecord } from "../../../ports/records.ts";
+import type { RolloutRepository } from "../../../ports/rollout-repository.ts";
+import type { RolloutRecord, WatchedDeviceRecord } from "../../../ports/rollout-records.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 import type { RolloutsTable, WatchedDevicesTable } from "../schema.ts";

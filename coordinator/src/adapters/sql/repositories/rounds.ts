@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import { type Selectable, sql } from "kysely";
-import type { RoundRepository, SummedRound } from "../../../ports/metadata-store.ts";
-import type { RoundRecord } from "../../../ports/records.ts";
+import type { RoundRepository, SummedRound } from "../../../ports/round-repositories.ts";
+import type { RoundRecord } from "../../../ports/round-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, fromJson, together } from "../rows.ts";
 import type { RoundsTable } from "../schema.ts";

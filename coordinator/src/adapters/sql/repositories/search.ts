@@ -1,6 +1,6 @@
 import { SEARCH_KINDS, type SearchKind } from "@tributary/protocol";
 import { type RawBuilder, sql } from "kysely";
-import type { Found, SearchHit, SearchPlace, SearchRepository } from "../../../ports/metadata-store.ts";
+import type { Found, SearchHit, SearchPlace, SearchRepository } from "../../../ports/search-repository.ts";
 import type { Db } from "../rows.ts";
 import { searchCondition } from "../search-condition.ts";
 

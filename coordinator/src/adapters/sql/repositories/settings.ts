@@ -1,4 +1,4 @@
-import type { SettingsRepository } from "../../../ports/metadata-store.ts";
+import type { SettingsRepository } from "../../../ports/event-repositories.ts";
 import { type Db, fromJson } from "../rows.ts";
 
 export function settingsRepository(db: Db): SettingsRepository {

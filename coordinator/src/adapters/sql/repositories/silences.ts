@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { SilenceRepository } from "../../../ports/metadata-store.ts";
-import type { SilenceRecord } from "../../../ports/records.ts";
+import type { SilenceRepository } from "../../../ports/alert-repositories.ts";
+import type { SilenceRecord } from "../../../ports/alert-records.ts";
 import { requireRow } from "../constraint.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { SilencesTable } from "../schema.ts";

@@ -1,4 +1,4 @@
-import type { SuspicionRepository } from "../../../ports/metadata-store.ts";
+import type { SuspicionRepository } from "../../../ports/task-repositories.ts";
 import { type Db, together } from "../rows.ts";
 
 export function suspicionRepository(db: Db): SuspicionRepository {

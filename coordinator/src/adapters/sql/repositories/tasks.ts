@@ -1,7 +1,7 @@
 import { parseTaskSpec, type TaskReason } from "@tributary/protocol";
 import type { Selectable } from "kysely";
-import type { TaskRepository } from "../../../ports/metadata-store.ts";
-import type { TaskRecord } from "../../../ports/records.ts";
+import type { TaskRepository } from "../../../ports/task-repositories.ts";
+import type { TaskRecord } from "../../../ports/task-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson } from "../rows.ts";
 import type { TasksTable } from "../schema.ts";

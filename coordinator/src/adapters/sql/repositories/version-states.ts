@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { VersionStateRepository } from "../../../ports/metadata-store.ts";
-import type { VersionStateRecord } from "../../../ports/records.ts";
+import type { VersionStateRepository } from "../../../ports/model-repositories.ts";
+import type { VersionStateRecord } from "../../../ports/model-records.ts";
 import { constrained } from "../constraint.ts";
 import { type Db, fromJson } from "../rows.ts";
 import type { VersionStatesTable } from "../schema.ts";

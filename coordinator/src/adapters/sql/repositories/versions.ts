@@ -1,8 +1,8 @@
 import { failure } from "@tributary/core";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
-import type { VersionRepository } from "../../../ports/metadata-store.ts";
-import type { VersionRecord } from "../../../ports/records.ts";
+import type { VersionRepository } from "../../../ports/model-repositories.ts";
+import type { VersionRecord } from "../../../ports/model-records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { VersionsTable } from "../schema.ts";

@@ -1,4 +1,4 @@
-import type { WithdrawalRepository } from "../../../ports/metadata-store.ts";
+import type { WithdrawalRepository } from "../../../ports/model-repositories.ts";
 import { constrained } from "../constraint.ts";
 import type { Db } from "../rows.ts";
 
