@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { subscribeEvents } from "@tributary/api-client";
 import { asModelName, asTaskName, type RoundId } from "@tributary/core";
 import { build2nn } from "@tributary/onnx";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startCoordinator, temporaryFolder, type CoordinatorProcess } from "../src/coordinator-process.ts";
 import { mintToken } from "../src/enrolment-token.ts";
 import { enrol } from "../src/scripted-device.ts";
@@ -103,9 +104,18 @@ test("no room for a version: the round is abandoned, no half of it stays, and th
   expect(await round.devices[0]!.next("outcome")).toMatchObject({ result: "committed", version: 2 });
 });
 
-test("no room for a row: an operator is told for as long as it lasts", async ({ skip }) => {
+test("no room for a row: an operator is told at once, and for as long as it lasts", async ({ skip }) => {
   skip(missing !== undefined, missing);
   expect(await problem()).toBeNull();
+  let told: string | null | undefined;
+  const stream = subscribeEvents(coordinator.url, {
+    token: coordinator.operatorToken,
+    onEvent(event) {
+      if (event.type === "storage") told = event.data.problem?.code ?? null;
+    },
+  });
+  onTestFinished(() => stream.close());
+  await expect.poll(() => told).toBeNull();
   fill(0);
   // What the database had set aside is used up after some of them.
   let refused: unknown;
@@ -118,7 +128,9 @@ test("no room for a row: an operator is told for as long as it lasts", async ({ 
       );
   expect(String(refused)).toMatch(/507 .*store\/quota-exceeded/);
   expect(await problem()).toMatchObject({ code: "store/quota-exceeded" });
+  await expect.poll(() => told).toBe("store/quota-exceeded");
   rmSync(filler);
   await enrol(coordinator.url, await mintToken(coordinator.dataDir));
   expect(await problem()).toBeNull();
+  await expect.poll(() => told).toBeNull();
 });
