@@ -46,6 +46,13 @@ test("no token, secret, key, certificate or proof is logged", async () => {
   }
   secrets.set("a wrong token", "wrong-operator-token").set("a cookie", "secret-cookie");
 
+  // A command line that comes back with what nobody gave it.
+  for (const code of ["wrong-code-of-a-command-line", "another-wrong-code"]) {
+    const verifier = encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
+    secrets.set(`the verifier of ${code}`, verifier).set(code, code);
+    await send("/v1/login-codes/token", json({ code, verifier }));
+  }
+
   // A device: enrolled, refused, connected, erased.
   const keys = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
   const publicKey = new Uint8Array(await crypto.subtle.exportKey("raw", keys.publicKey));
@@ -92,7 +99,13 @@ test("no token, secret, key, certificate or proof is logged", async () => {
   child.kill("SIGTERM");
   const { stderr } = await ended;
   // It did log what happened.
-  for (const word of ["device enrolled", "enrolment refused", "identity/invalid-token", "request answered"])
+  for (const word of [
+    "device enrolled",
+    "enrolment refused",
+    "identity/invalid-token",
+    "identity/invalid-login-code",
+    "request answered",
+  ])
     expect(stderr).toContain(word);
   const found = [...secrets].filter(([, secret]) => stderr.includes(secret)).map(([name]) => name);
   expect(found).toEqual([]);

@@ -142,10 +142,21 @@ test("whoever the identity provider knows signs in there, and comes back to wher
   await see(page.getByTestId("change-password")).toHaveCount(0);
   await see(page.getByTestId("tab-accounts")).toHaveCount(0);
   await page.getByTestId("tab-tokens").click();
-  await see(page.getByTestId("tokens")).toContainText("Ask an admin");
-  await see(page.getByTestId("make-token")).toHaveCount(0);
+  await see(page.getByTestId("tokens")).toContainText("end with the session in which you made them");
+  await page.getByTestId("make-token").click();
+  await see(page.getByTestId("days")).toHaveCount(0);
+  await see(page.getByTestId("make-token-consequence")).toContainText("ends when you sign out");
+  await page.getByTestId("label").fill("notebook");
+  await page.getByTestId("make-token-confirm").click();
+  const token = await page.getByTestId("made-token").locator("code").textContent();
+  const status = async (): Promise<number> =>
+    (await fetch(`${coordinator.url}/v1/models`, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await status()).toBe(200);
+  await see(page.getByTestId("tokens")).toContainText("with its browser's session");
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   await page.getByTestId("sign-out").click();
   await see(page.getByTestId("sign-in-provider")).toBeVisible();
+  expect(await status()).toBe(401);
   await page.context().close();
 });
 

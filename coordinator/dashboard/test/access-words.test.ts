@@ -1,7 +1,7 @@
 import { ROLES as ALL_ROLES } from "@tributary/protocol";
 import { expect, test } from "vitest";
 import { administersAll } from "../src/data/session.ts";
-import { browserWords, grantsWords, ROLES, tokenEnds } from "../src/model/access-words.ts";
+import { browserWords, grantsWords, ROLES, tokenEnds, tokenOwner } from "../src/model/access-words.ts";
 
 test("roles are those of the protocol, told in words", () => {
   expect(ROLES).toEqual(ALL_ROLES);
@@ -32,11 +32,23 @@ test.each([
 
 test("a token is good for days, for ever, or not any more", () => {
   const now = Date.parse("2026-11-01T00:00:00Z");
-  expect(tokenEnds({ expiresAt: null }, now)).toBe("until it is revoked");
-  expect(tokenEnds({ expiresAt: "2026-11-01T12:00:00Z" }, now)).toBe("for a day");
-  expect(tokenEnds({ expiresAt: "2026-11-08T00:00:00Z" }, now)).toBe("for 7 days");
-  expect(tokenEnds({ expiresAt: "2026-11-08T00:00:01Z" }, now)).toBe("for 7 days");
-  expect(tokenEnds({ expiresAt: "2026-10-31T00:00:00Z" }, now)).toBe("has ended");
+  expect(tokenEnds({ expiresAt: null, session: null }, now)).toBe("until it is revoked");
+  expect(tokenEnds({ expiresAt: "2026-11-01T12:00:00Z", session: null }, now)).toBe("for a day");
+  expect(tokenEnds({ expiresAt: "2026-11-08T00:00:00Z", session: null }, now)).toBe("for 7 days");
+  expect(tokenEnds({ expiresAt: "2026-11-08T00:00:01Z", session: null }, now)).toBe("for 7 days");
+  expect(tokenEnds({ expiresAt: "2026-10-31T00:00:00Z", session: null }, now)).toBe("has ended");
+  const session = { id: "0123456789ab", name: "dora" };
+  expect(tokenEnds({ expiresAt: "2026-11-01T12:00:00Z", session }, now)).toMatch(
+    /^until .*2026.*, with its browser's session$/,
+  );
+  expect(tokenEnds({ expiresAt: "2026-10-31T00:00:00Z", session }, now)).toBe("has ended");
+});
+
+test("a token is of an account, of whoever the identity provider knows, or of the coordinator", () => {
+  const session = { id: "0123456789ab", name: "dora" };
+  expect(tokenOwner({ account: "ada", session: null })).toBe("ada");
+  expect(tokenOwner({ account: null, session })).toBe("dora, by the identity provider");
+  expect(tokenOwner({ account: null, session: null })).toBe("the coordinator");
 });
 
 test("an admin of one model does not give access", () => {

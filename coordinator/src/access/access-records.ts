@@ -40,16 +40,36 @@ export function operatorChanged(
 export function apiTokenChanged(
   actor: AuditActor,
   action: "api-token.create" | "api-token.revoke",
-  { id, label, grants, account, expiresAt }: ApiTokenRecord,
+  { id, label, grants, account, session, expiresAt }: ApiTokenRecord,
 ): NewAuditRecord {
   const detail = {
     token: id,
     label,
     account,
+    session,
     grants: grantsText(grants),
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
   };
   return { actor, action, object: {}, detail };
+}
+
+/** Somebody let a command line act as themselves; what came of it is a token. */
+export function loginAllowed(
+  actor: AuditActor,
+  {
+    session,
+    machine,
+    grants,
+    address,
+  }: {
+    readonly session: string;
+    readonly machine: string;
+    readonly grants: readonly AccessGrant[];
+    readonly address: string;
+  },
+): NewAuditRecord {
+  const detail = { session, machine, grants: grantsText(grants), address };
+  return { actor, action: "login.allow", object: {}, detail };
 }
 
 /** Somebody signed in; or out, or was signed out. */

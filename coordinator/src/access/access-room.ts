@@ -5,6 +5,8 @@ import { createBearerCheck } from "../http/operator-token.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { registerApiTokenRoutes } from "./api-token-routes.ts";
 import { createApiTokens } from "./api-tokens.ts";
+import { registerLoginCodeRoutes } from "./login-code-routes.ts";
+import { createLoginCodes } from "./login-codes.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { createIdentify } from "./identify.ts";
 import { modelLookups } from "./model-lookups.ts";
@@ -34,7 +36,7 @@ export interface AccessRoomOptions {
 /** Who operators are, and what they may. */
 export interface AccessRoom {
   readonly guard: Guard;
-  /** Adds `/v1/session`, `/v1/operators`, `/v1/api-tokens` and `/v1/setup`. */
+  /** Adds `/v1/session`, `/v1/operators`, `/v1/api-tokens`, `/v1/login-codes` and `/v1/setup`. */
   register(app: App): void;
   /** The code of a link that makes the first admin; null where there is an account already. */
   issueSetupCode(): Promise<string | null>;
@@ -56,7 +58,7 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
     provider: { rules: oidc?.rulesDigest, lifetimeMs: providerSessionLifetimeMs },
   });
   const cookie = ownCookie(SESSION_COOKIE, { secure });
-  const tokens = createApiTokens({ store, clock, random });
+  const tokens = createApiTokens({ store, sessions, clock, random });
   const setup = createSetupLink({ store, clock, random });
   const passwords = createPasswords(random, options.passwordCost);
   const limits = createSignInLimits(clock);
@@ -97,7 +99,9 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
         url,
       });
       registerOperatorRoutes(app, { store, operators });
-      registerApiTokenRoutes(app, { store, clock, tokens });
+      registerApiTokenRoutes(app, { store, clock, tokens, sessions });
+      const codes = createLoginCodes({ clock, random });
+      registerLoginCodeRoutes(app, { store, clock, guard, codes, tokens, sessions, limits });
     },
     issueSetupCode: () => setup.issue(),
   };

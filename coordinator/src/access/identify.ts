@@ -6,6 +6,7 @@ import type { ApiTokens } from "./api-tokens.ts";
 import type { Identify } from "./guard.ts";
 import { ANONYMOUS_VIEWER, BOOTSTRAP, type Principal } from "./principal.ts";
 import { csrfTokenOf } from "./secrets.ts";
+import { sessionOwner } from "./session-owner.ts";
 import type { OwnCookie } from "./session-cookie.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -50,15 +51,13 @@ export function createIdentify({ config, isBootstrap, tokens, browsers }: Identi
   };
 }
 
-/** Who a session is of; undefined where there is no such account any more. */
+/** Who asks by the cookie of a session; undefined where there is no such account any more. */
 export async function sessionPrincipal(
-  { id, name, grants, vouched, expiresAt }: SessionRecord,
+  session: SessionRecord,
   cookie: string,
   store: Pick<MetadataStore, "accounts">,
 ): Promise<Principal | undefined> {
-  const session = { id, expiresAt, csrfToken: csrfTokenOf(cookie) };
-  if (grants !== null)
-    return { kind: "identity-provider", name, grants, session, ...(vouched && { subject: vouched.subject }) };
-  const account = await store.accounts.get(name);
-  return account && { kind: "account", name, account: name, grants: account.grants, session };
+  const owner = await sessionOwner(session, store);
+  const { id, expiresAt } = session;
+  return owner && { ...owner, session: { id, expiresAt, csrfToken: csrfTokenOf(cookie) } };
 }

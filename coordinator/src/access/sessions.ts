@@ -37,6 +37,8 @@ export interface Sessions {
   begin(who: SessionOwner, seen: Seen): Promise<{ readonly cookie: string; readonly session: SessionRecord }>;
   /** That of a cookie, where it is not over. */
   find(cookie: string, seen: Seen): Promise<SessionRecord | undefined>;
+  /** The same by its id. To look at it is not to use it. */
+  get(id: string): Promise<SessionRecord | undefined>;
   end(id: string): Promise<boolean>;
   list(name?: string): Promise<SessionRecord[]>;
 }
@@ -78,6 +80,10 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (now - session.seenAt >= TOUCH_MS)
         await sessions.touch(session.id, { seenAt: now, ...shortened(seen) });
       return session;
+    },
+    async get(id) {
+      const session = await store().sessions.get(id);
+      return session === undefined || isOver(session, clock.now()) ? undefined : session;
     },
     end: (id) => store().sessions.remove(id),
     async list(name) {

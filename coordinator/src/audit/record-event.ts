@@ -12,5 +12,5 @@ export function recordEvent({ at, action, object }: AuditRecord): BusTopics["eve
 
 /** Who may sign in, and who did: for auditors alone. */
 export function isOfAccess(action: string): boolean {
-  return /^(?:operator|api-token|session|token|backup)\./.test(action);
+  return /^(?:operator|api-token|session|login|token|backup)\./.test(action);
 }

@@ -51,6 +51,8 @@ export interface ApiTokenRecord {
   readonly grants: readonly AccessGrant[];
   /** Whose it is: it may no more than this account; null where no account made it. */
   readonly account: string | null;
+  /** Id of the session that it ends with, whose identity provider vouched for whoever made it; null where it is of no session. */
+  readonly session: string | null;
   readonly createdAt: number;
   /** Null: never. */
   readonly expiresAt: number | null;

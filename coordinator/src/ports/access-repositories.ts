@@ -18,22 +18,24 @@ export interface AccountRepository {
 
 export interface SessionRepository {
   insert(session: SessionRecord): Promise<void>;
+  get(id: string): Promise<SessionRecord | undefined>;
   byDigest(digest: string): Promise<SessionRecord | undefined>;
   /** Newest first; of one name, or of all. */
   list(name?: string): Promise<SessionRecord[]>;
   /** When and from where it was seen last. */
   touch(id: string, seen: Pick<SessionRecord, "seenAt" | "address" | "agent">): Promise<void>;
-  /** False where there was none. */
+  /** With the tokens that end with it; false where there was none. */
   remove(id: string): Promise<boolean>;
-  /** Forgets those that ended before `now`, and those not seen since `idleSince`. */
+  /** Forgets those that ended before `now`, and those not seen since `idleSince`, with their tokens. */
   prune(now: number, idleSince: number): Promise<void>;
 }
 
 export interface ApiTokenRepository {
+  /** @throws `store/conflict`; `store/not-found` where the session that it ends with is not there */
   insert(token: ApiTokenRecord): Promise<void>;
   get(id: string): Promise<ApiTokenRecord | undefined>;
-  /** Newest first; of one account, or of all. */
-  list(account?: string): Promise<ApiTokenRecord[]>;
+  /** Newest first. */
+  list(): Promise<ApiTokenRecord[]>;
   /** When it was used last. */
   touch(id: string, usedAt: number): Promise<void>;
   /** False where there was none. */

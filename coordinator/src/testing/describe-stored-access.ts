@@ -34,6 +34,7 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
       label: "nightly",
       grants: [{ model: asModelName("digits"), role: "operator" }],
       account: "ada",
+      session: null,
       createdAt: 10,
       expiresAt: null,
       usedAt: null,
@@ -89,6 +90,8 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
       await sessions.insert(session("three", { seenAt: 90 }));
       expect(await sessions.byDigest("digest of two")).toMatchObject({ id: "two", grants, vouched });
       expect(await sessions.byDigest("digest of four")).toBeUndefined();
+      expect(await sessions.get("two")).toMatchObject({ digest: "digest of two", vouched });
+      expect(await sessions.get("four")).toBeUndefined();
       expect((await sessions.list("ada")).map(({ id }) => id)).toEqual(["one", "three"]);
       expect((await sessions.list()).map(({ id }) => id)).toEqual(["two", "one", "three"]);
       await sessions.touch("one", { seenAt: 50, address: "::1", agent: "another" });
@@ -102,6 +105,28 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
       expect(await sessions.remove("one")).toBe(false);
     });
 
+    test("tokens of a session go with it, however it ends, and there is none of a session that is not there", async () => {
+      const { accounts, sessions, apiTokens } = opened();
+      const left = async () => (await apiTokens.list()).map(({ id }) => id);
+      const of = (name: string) => token(`of ${name}`, { account: null, session: name });
+      const grants = [{ model: "*", role: "viewer" }] as const;
+      await accounts.insert(account("ada"));
+      await sessions.insert(session("ended", { grants }));
+      await sessions.insert(session("pruned", { grants, expiresAt: 50 }));
+      // Of an account, so that another password ends it.
+      await sessions.insert(session("shut out"));
+      for (const name of ["ended", "pruned", "shut out"]) await apiTokens.insert(of(name));
+      await apiTokens.insert(token("of nobody", { account: null }));
+      expect(await apiTokens.get("of ended")).toEqual(of("ended"));
+      expect(await codeOf(apiTokens.insert(of("nowhere")))).toBe("store/not-found");
+      await sessions.remove("ended");
+      expect((await left()).toSorted()).toEqual(["of nobody", "of pruned", "of shut out"]);
+      await sessions.prune(60, 0);
+      expect((await left()).toSorted()).toEqual(["of nobody", "of shut out"]);
+      await accounts.setPassword("ada", "another", 20);
+      expect(await left()).toEqual(["of nobody"]);
+    });
+
     test("tokens read back, with when they were used last", async () => {
       const { apiTokens } = opened();
       await apiTokens.insert(token("t1"));
@@ -110,7 +135,6 @@ export function describeStoredAccess(opened: () => MetadataStore): void {
       await apiTokens.touch("t1", 42);
       expect(await apiTokens.get("t1")).toEqual(token("t1", { usedAt: 42 }));
       expect((await apiTokens.list()).map(({ id }) => id)).toEqual(["t2", "t1"]);
-      expect((await apiTokens.list("ada")).map(({ id }) => id)).toEqual(["t1"]);
       expect(await apiTokens.remove("t1")).toBe(true);
       expect(await apiTokens.remove("t1")).toBe(false);
       expect(await apiTokens.get("t1")).toBeUndefined();

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ApiTokenCreated, SessionView } from "@tributary/protocol";
@@ -133,6 +134,27 @@ test("no password, cookie, token, setup code, or anything of an identity provide
   for (const each of [token, madeUp]) await new CookieJar().get(`${url}/v1/models`, { ...asOperator(each) });
   await send(browser, "DELETE", `/v1/api-tokens/${of.id}`, {}, csrfToken!);
 
+  // A command line's code: with another verifier, with its own, used, and made up.
+  for (const isRight of [false, true]) {
+    const verifier = keep("a verifier", randomBytes(32).toString("base64url"));
+    const challenge = createHash("sha256").update(verifier).digest("base64url");
+    const asked = { challenge, machine: "laptop", grants: wanted.grants };
+    const allowed = await send(browser, "POST", "/v1/login-codes", asked, csrfToken!);
+    const { code: given } = (await allowed.json()) as { code: string };
+    keep("the code of a command line", given);
+    const other = keep("another verifier", randomBytes(32).toString("base64url"));
+    for (const body of [
+      { code: given, verifier: isRight ? verifier : other },
+      { code: given, verifier },
+      { code: keep("a code that is none", `made-up-${given.slice(8)}`), verifier },
+    ]) {
+      const answer = await send(new CookieJar(), "POST", "/v1/login-codes/token", body);
+      if (answer.status === 201)
+        keep("the command line's token", ((await answer.json()) as ApiTokenCreated).token.split("_").at(-1)!);
+    }
+  }
+  expect([...secrets.keys()].join()).toContain("the command line's token");
+
   // The identity provider: let in, known to no rule, refused, and with answers that are none.
   let idTokens = 0;
   provider.tamper = (_, idToken) => {
@@ -162,6 +184,7 @@ test("no password, cookie, token, setup code, or anything of an identity provide
     "identity/sign-in-failed",
     "identity/weak-password",
     "identity/csrf",
+    "identity/invalid-login-code",
     "identity/not-authorized",
     "identity/no-role",
     "identity/provider-refused",

@@ -32,6 +32,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/session",
     "GET /v1/session/oidc",
     "GET /v1/session/oidc/callback",
+    "POST /v1/login-codes/token",
     "POST /v1/session",
     "POST /v1/setup",
   ],
@@ -87,6 +88,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/status",
     "GET /v1/tasks",
     "POST /v1/api-tokens",
+    "POST /v1/login-codes",
     "PUT /v1/session/password",
   ],
   "operator administer of all": [

@@ -187,7 +187,7 @@ describe("a token for programs", () => {
       "coordinator/unknown-model",
     );
     const more = { label: "more", grants: [{ model: "*", role: "admin" }] };
-    expect(await errorCode(await make(more, asOperator(token)))).toBe("identity/forbidden");
+    expect(await errorCode(await make(more, asOperator(token)))).toBe("identity/token-makes-none");
     const shown = await (await get("/v1/api-tokens", as(admin))).text();
     expect(shown).toContain(view.id);
     expect(shown).not.toContain(token);

@@ -48,6 +48,7 @@ const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
   "delete /v1/operators/{operator}": ["operator.remove"],
   "post /v1/api-tokens": ["api-token.create"],
   "delete /v1/api-tokens/{token}": ["api-token.revoke"],
+  "post /v1/login-codes": ["login.allow"],
   "put /v1/session/password": ["operator.password", "session.begin"],
   "delete /v1/operator-sessions/{session}": ["session.end"],
   "post /v1/tasks": ["task.create"],

@@ -6,6 +6,7 @@ import type {
   ApiTokenCreated,
   ApiTokenView,
   NewApiToken,
+  NewLoginCode,
   NewOperator,
   OperatorView,
   SessionView,
@@ -37,6 +38,10 @@ export interface AccessApi {
   /** The token is in this answer alone. */
   createApiToken(token: NewApiToken, options?: CallOptions): Promise<ApiTokenCreated>;
   revokeApiToken(id: string, options?: CallOptions): Promise<readonly ApiTokenView[]>;
+  /** Lets a command line act as whoever is signed in. @returns a code for it, good once and for a minute */
+  createLoginCode(login: NewLoginCode, options?: CallOptions): Promise<string>;
+  /** The token for a command line's code, by the verifier of the challenge that the code was made for. */
+  exchangeLoginCode(code: string, verifier: string, options?: CallOptions): Promise<ApiTokenCreated>;
   /** The browsers that are signed in. */
   operatorSessions(options?: CallOptions): Promise<readonly SignedInView[]>;
   endOperatorSession(id: string, options?: CallOptions): Promise<readonly SignedInView[]>;
@@ -47,6 +52,9 @@ type NewOperatorBody = paths["/v1/operators"]["post"]["requestBody"]["content"][
 
 /** As openapi-fetch takes it: what has a default is not optional, and lists are not readonly. */
 type NewApiTokenBody = paths["/v1/api-tokens"]["post"]["requestBody"]["content"]["application/json"];
+
+/** As openapi-fetch takes it: lists are not readonly. */
+type NewLoginCodeBody = paths["/v1/login-codes"]["post"]["requestBody"]["content"]["application/json"];
 
 export function accessApi(http: Client<paths>): AccessApi {
   return {
@@ -107,6 +115,16 @@ export function accessApi(http: Client<paths>): AccessApi {
           http.DELETE("/v1/api-tokens/{token}", { params: { path: { token } }, ...json(call) }),
         )
       ).tokens,
+    createLoginCode: async (login, call) =>
+      (
+        await answered("POST /v1/login-codes", call, () =>
+          http.POST("/v1/login-codes", { body: login as NewLoginCodeBody, ...json(call) }),
+        )
+      ).code,
+    exchangeLoginCode: (code, verifier, call) =>
+      answered("POST /v1/login-codes/token", call, () =>
+        http.POST("/v1/login-codes/token", { body: { code, verifier }, ...json(call) }),
+      ),
     operatorSessions: async (call) =>
       (
         await answered("GET /v1/operator-sessions", call, () =>

@@ -88,6 +88,7 @@ export type {
   PolicyView,
   PrivacyView,
   NewApiToken,
+  NewLoginCode,
   NewOperator,
   OperatorView,
   PublicKeyBody,

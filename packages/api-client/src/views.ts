@@ -35,6 +35,8 @@ export type NewOperator = Body<"/v1/operators">;
 /** What a program signs in with, without the token itself. */
 export type ApiTokenView = Answer<"/v1/api-tokens">["tokens"][number];
 export type NewApiToken = Body<"/v1/api-tokens">;
+/** What whoever is signed in lets a command line do. */
+export type NewLoginCode = Body<"/v1/login-codes">;
 /** With the token itself, which is nowhere else. */
 export interface ApiTokenCreated {
   readonly token: string;

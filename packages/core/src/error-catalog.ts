@@ -356,6 +356,17 @@ export const ERROR_CATALOG = {
     publicMessage: "Your role does not allow this.",
     advice: "An admin of the coordinator gives roles, of one model or of all.",
   },
+  "identity/token-makes-none": {
+    status: 403,
+    publicMessage: "A token makes no tokens.",
+    advice:
+      "Sign in: tributary login makes one for this machine, and the dashboard any other (Settings, Tokens).",
+  },
+  "identity/invalid-login-code": {
+    status: 403,
+    publicMessage: "The command line's code was used already, is too old, or is another's.",
+    advice: "Run tributary login again.",
+  },
   "identity/sign-in-failed": {
     status: 401,
     publicMessage: "The name or the password is wrong.",
@@ -1263,6 +1274,8 @@ export const ERROR_CATALOG = {
     publicMessage: "The dashboard or the demo could not be built.",
   },
   "cli/not-logged-in": { status: 401, publicMessage: "No operator token was found." },
+  "cli/login-refused": { status: 403, publicMessage: "Signing in was refused in the browser." },
+  "cli/login-expired": { status: 401, publicMessage: "Nobody allowed it in the browser in time." },
 
   // dataset
   "dataset/not-found": { status: 404, publicMessage: "The data set was not found." },

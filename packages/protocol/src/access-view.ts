@@ -87,10 +87,12 @@ export const ApiTokenView = Type.Object({
   id: ApiTokenIdSchema,
   label: Type.String(),
   grants: AccessGrants,
-  /** Whose it is; null: made with the token of the data directory, or by whom an identity provider knows. */
+  /** Whose it is; null: of a session, or made with the token of the data directory. */
   account: nullable(Type.String()),
+  /** The session that it ends with, and whom the identity provider vouched for in it; null: it is of no session. */
+  session: nullable(Type.Object({ id: ApiTokenIdSchema, name: Type.String() })),
   createdAt: TimestampSchema,
-  /** Null: never. */
+  /** Null: never. One of a session may end sooner, with the session. */
   expiresAt: nullable(TimestampSchema),
   usedAt: nullable(TimestampSchema),
 });
@@ -104,7 +106,7 @@ export const NewApiToken = Type.Object(
   {
     label: Type.String({ minLength: 1, maxLength: 64, pattern: "^[^\\p{C}/]+$" }),
     grants: SomeGrants,
-    /** Null: until it is revoked. */
+    /** Null: until it is revoked. Whom an identity provider vouches for has it no longer than their session. */
     days: nullable(Type.Integer({ minimum: 1, maximum: 3_650 }), { default: 90 }),
   },
   closed,
@@ -113,6 +115,36 @@ export const NewApiToken = Type.Object(
 /** The token itself is in this answer, and nowhere else afterwards. */
 export const ApiTokenCreated = Type.Object({ token: Type.String(), view: ApiTokenView });
 export type ApiTokenCreated = Static<typeof ApiTokenCreated>;
+
+/** `POST /v1/login-codes`: whoever is signed in lets a command line act as them. */
+export const NewLoginCode = Type.Object(
+  {
+    challenge: Type.String({
+      pattern: "^[\\w-]{43}$",
+      description: "Base64url of the SHA-256 of what the command line keeps to itself (RFC 7636, S256)",
+    }),
+    machine: Type.String({
+      minLength: 1,
+      maxLength: 58,
+      pattern: "^[^\\p{C}/]+$",
+      description: "Where the command line is, as it says itself",
+    }),
+    grants: SomeGrants,
+    days: Type.Integer({ minimum: 1, maximum: 365, default: 30 }),
+  },
+  closed,
+);
+export type NewLoginCode = Static<typeof NewLoginCode>;
+
+/** Good once, and for a minute. */
+export const LoginCode = Type.Object({ code: Type.String() });
+
+/** `POST /v1/login-codes/token`: the code, and what only the command line knows that it was made for. */
+export const LoginCodeExchange = Type.Object(
+  { code: Type.String({ maxLength: 128 }), verifier: Type.String({ pattern: "^[\\w.~-]{43,128}$" }) },
+  closed,
+);
+export type LoginCodeExchange = Static<typeof LoginCodeExchange>;
 
 export const SignedInView = Type.Object({
   id: ApiTokenIdSchema,

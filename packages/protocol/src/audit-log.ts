@@ -45,6 +45,7 @@ export const AUDIT_ACTIONS = [
   "key.rotate",
   "key.set",
   "key.sign",
+  "login.allow",
   "model.import",
   "model.notes",
   "model.publish",

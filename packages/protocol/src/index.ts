@@ -71,6 +71,9 @@ export {
 export {
   AccountNameSchema,
   ApiTokenCreated,
+  LoginCode,
+  LoginCodeExchange,
+  NewLoginCode,
   ApiTokenIdSchema,
   ApiTokenList,
   ApiTokenView,

@@ -10,7 +10,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   key: ["keys"],
   operator: ["operators", "operator-sessions", "api-tokens"],
   policy: ["policies", "policy-decisions"],
-  session: ["operator-sessions"],
+  session: ["operator-sessions", "api-tokens"],
 };
 
 /** What a page read before that a record of the audit log says is no longer so. */

@@ -1,4 +1,5 @@
 import type { AccessGrant, ApiTokenView } from "@tributary/api-client";
+import { formatFull } from "../format/time.ts";
 
 /** Every model, those to come included. */
 export const ALL_MODELS = "*";
@@ -52,9 +53,19 @@ const SYSTEMS = [
 
 const DAY_MS = 86_400_000;
 
+/** Whose a token is. */
+export function tokenOwner({ account, session }: Pick<ApiTokenView, "account" | "session">): string {
+  return account ?? (session === null ? "the coordinator" : `${session.name}, by the identity provider`);
+}
+
 /** Until when a token is good. */
-export function tokenEnds({ expiresAt }: Pick<ApiTokenView, "expiresAt">, now: number): string {
+export function tokenEnds(
+  { expiresAt, session }: Pick<ApiTokenView, "expiresAt" | "session">,
+  now: number,
+): string {
   if (expiresAt === null) return "until it is revoked";
+  if (session !== null && Date.parse(expiresAt) > now)
+    return `until ${formatFull(expiresAt)}, with its browser's session`;
   const left = (Date.parse(expiresAt) - now) / DAY_MS;
   if (left <= 0) return "has ended";
   // The clocks are not quite the same.

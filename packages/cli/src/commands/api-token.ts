@@ -17,9 +17,13 @@ interface CreateOptions extends Options, GrantOptions {
 const COLUMNS: readonly TableColumn<ApiTokenView>[] = [
   { title: "token", cell: ({ id }) => id },
   { title: "for", cell: ({ label }) => label },
-  { title: "of", cell: ({ account }) => account ?? "-" },
+  { title: "of", cell: ({ account, session }) => account ?? session?.name ?? "-" },
   { title: "roles", cell: ({ grants }) => grantsText(grants) },
-  { title: "until", cell: ({ expiresAt }) => expiresAt ?? "revoked" },
+  {
+    title: "until",
+    cell: ({ expiresAt, session }) =>
+      session === null ? (expiresAt ?? "revoked") : `${expiresAt}, or its browser signs out`,
+  },
   { title: "used", cell: ({ usedAt }) => usedAt ?? "never" },
 ];
 

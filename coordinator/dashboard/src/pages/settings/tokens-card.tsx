@@ -3,8 +3,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
-import { formatAgo } from "../../format/time.ts";
-import { grantsWords, tokenEnds } from "../../model/access-words.ts";
+import { useWhoAmI } from "../../data/session-context.ts";
+import { formatAgo, formatFull } from "../../format/time.ts";
+import { grantsWords, tokenEnds, tokenOwner } from "../../model/access-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 import { CommandLine } from "../../ui/command-line.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
@@ -36,9 +37,7 @@ export function TokensCard({
   });
   const columns: readonly Column<ApiTokenView>[] = [
     { title: "Token", cell: ({ label }) => label },
-    ...(all
-      ? [{ title: "Of", text: true, cell: ({ account }: ApiTokenView) => account ?? "the coordinator" }]
-      : []),
+    ...(all ? [{ title: "Of", text: true, cell: tokenOwner }] : []),
     { title: "Roles", text: true, cell: ({ grants }) => grantsWords(grants) },
     { title: "Good", text: true, cell: (token) => tokenEnds(token, now) },
     { title: "Used", cell: ({ usedAt }) => (usedAt === null ? "never" : formatAgo(Date.parse(usedAt), now)) },
@@ -49,7 +48,7 @@ export function TokensCard({
       <div className="card-head">
         <h2 id="tokens-title">{all ? "Tokens for programs" : "Your tokens for programs"}</h2>
         <div className="card-actions">
-          {(principal.kind === "account" || all) && <MakeButton own={principal.grants} onMade={setMade} />}
+          <MakeButton principal={principal} onMade={setMade} />
         </div>
       </div>
       {made !== undefined && (
@@ -66,10 +65,10 @@ export function TokensCard({
           </div>
         </output>
       )}
-      {principal.kind === "identity-provider" && !all && (
+      {principal.kind === "identity-provider" && (
         <p className="quiet">
-          Whom the identity provider knows makes none: losing a role there would not take it away. Ask an
-          admin.
+          Your tokens end with the session in which you made them: sign out, and they are gone. Programs that
+          run for longer need a token of an account, or of the coordinator.
         </p>
       )}
       <Loaded query={query}>
@@ -86,22 +85,29 @@ export function TokensCard({
 }
 
 function MakeButton({
-  own,
+  principal: { kind, grants: own },
   onMade,
 }: {
-  readonly own: readonly AccessGrant[];
+  readonly principal: Principal;
   readonly onMade: (made: ApiTokenCreated) => void;
 }): ReactNode {
   const client = useQueryClient();
+  const expiresAt = useWhoAmI()?.expiresAt;
+  const isOfSession = kind === "identity-provider";
   // As little as one can give.
   const least: readonly AccessGrant[] = [{ role: "viewer", model: own[0]?.model ?? "*" }];
   const [label, setLabel] = useState("");
   const [grants, setGrants] = useState(least);
-  const [days, setDays] = useState<number | null>(90);
+  const [chosen, setDays] = useState<number | null>(90);
+  const days = isOfSession ? null : chosen;
   return (
     <ActionButton
       label="Make a token"
-      consequence="Whoever has it may what its roles say, without signing in. It may never more than you."
+      consequence={
+        isOfSession && typeof expiresAt === "string"
+          ? `Whoever has it may what its roles say, and never more than you. It is good until ${formatFull(expiresAt)} at the latest, and ends when you sign out of this browser, or do not use it for 8 hours.`
+          : "Whoever has it may what its roles say, without signing in. It may never more than you."
+      }
       done={`The token for ${label} is made`}
       requires="view"
       testId="make-token"
@@ -114,21 +120,23 @@ function MakeButton({
     >
       <AccessField label="What it is for" name="label" value={label} onChange={setLabel} autoComplete="off" />
       <GrantFields grants={grants} onChange={setGrants} />
-      <div className="access-field">
-        <label htmlFor="token-days">Good for</label>
-        <select
-          id="token-days"
-          value={String(days)}
-          data-testid="days"
-          onChange={(event) => setDays(event.target.value === "null" ? null : Number(event.target.value))}
-        >
-          {DAYS.map((each) => (
-            <option key={String(each)} value={String(each)}>
-              {each === null ? "until it is revoked" : `${each} days`}
-            </option>
-          ))}
-        </select>
-      </div>
+      {!isOfSession && (
+        <div className="access-field">
+          <label htmlFor="token-days">Good for</label>
+          <select
+            id="token-days"
+            value={String(days)}
+            data-testid="days"
+            onChange={(event) => setDays(event.target.value === "null" ? null : Number(event.target.value))}
+          >
+            {DAYS.map((each) => (
+              <option key={String(each)} value={String(each)}>
+                {each === null ? "until it is revoked" : `${each} days`}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
     </ActionButton>
   );
 }

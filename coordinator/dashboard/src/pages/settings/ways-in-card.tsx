@@ -28,8 +28,8 @@ export function WaysInCard({ signIn }: { readonly signIn: SessionView["signIn"] 
             : "Used, or too old. None is printed while there is an account."}
         </Way>
         <Way title="Tokens" on>
-          Programs, with tokens of accounts; and whoever can read the file <code>operator-token</code> of the
-          data folder.
+          Programs and command lines, with tokens of whoever signed in; and whoever can read the file{" "}
+          <code>operator-token</code> of the data folder.
         </Way>
       </dl>
     </section>

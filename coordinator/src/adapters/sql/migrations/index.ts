@@ -32,6 +32,7 @@ import { search } from "./0036-search.ts";
 import { alerts } from "./0037-alerts.ts";
 import { notifications } from "./0038-notifications.ts";
 import { identityProviders } from "./0041-identity-providers.ts";
+import { sessionTokens } from "./0043-session-tokens.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -68,6 +69,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0037-alerts": alerts,
   "0038-notifications": notifications,
   "0041-identity-providers": identityProviders,
+  "0043-session-tokens": sessionTokens,
 };
 
 export const migrationProvider: MigrationProvider = {

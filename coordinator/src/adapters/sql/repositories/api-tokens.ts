@@ -18,10 +18,9 @@ export function apiTokenRepository(db: Db): ApiTokenRepository {
       const row = await db.selectFrom("apiTokens").selectAll().where("id", "=", id).executeTakeFirst();
       return row && toRecord(row);
     },
-    async list(account) {
-      let query = db.selectFrom("apiTokens").selectAll();
-      if (account !== undefined) query = query.where("account", "=", account);
-      return (await query.orderBy("createdAt", "desc").orderBy("id").execute()).map(toRecord);
+    async list() {
+      const query = db.selectFrom("apiTokens").selectAll().orderBy("createdAt", "desc").orderBy("id");
+      return (await query.execute()).map(toRecord);
     },
     async touch(id, usedAt) {
       await db.updateTable("apiTokens").set({ usedAt }).where("id", "=", id).execute();

@@ -16,6 +16,10 @@ export function sessionRepository(db: Db): SessionRepository {
         })
         .execute();
     },
+    async get(id) {
+      const row = await db.selectFrom("sessions").selectAll().where("id", "=", id).executeTakeFirst();
+      return row && toRecord(row);
+    },
     async byDigest(digest) {
       const row = await db.selectFrom("sessions").selectAll().where("digest", "=", digest).executeTakeFirst();
       return row && toRecord(row);
