@@ -165,6 +165,28 @@ describe.each(["viewer", "operator", "auditor", "operator of letters"] as const)
   });
 });
 
+test.each(Object.keys(ACCOUNTS) as Account[])(
+  "the page where the %s lets a command line in stands alone, fits, and says what they may",
+  async (account) => {
+    await using context = await room.signIn(account);
+    const page = await context.newPage();
+    const asked = { machine: "a-laptop-with-a-long-name-of-its-own", days: "30", port: "49152" };
+    const proof = { state: "s".repeat(43), challenge: "c".repeat(43) };
+    const query = new URLSearchParams({ ...asked, ...proof }).toString();
+    await page.goto(`${room.coordinator.url}/sign-in/command-line?${query}`);
+    const [{ role }] = ACCOUNTS[account].grants;
+    await see(page.getByTestId("command-line")).toContainText(ACCOUNTS[account].name);
+    await see(page.getByTestId("command-line")).toContainText(`${role} of`);
+    await see(page.getByRole("button", { name: "Allow" })).toBeVisible();
+    await see(page.getByRole("navigation")).toHaveCount(0);
+    for (const viewport of Object.values(SIZES)) {
+      await page.setViewportSize(viewport);
+      expect(await sideways(page)).toBeLessThanOrEqual(0);
+      expect(await wrongs(page)).toEqual([]);
+    }
+  },
+);
+
 test("who operates one model has its buttons, and the others' nowhere", async () => {
   const page = await pageOf("operator of letters");
   await goTo(page, "/tasks/learn-letters");

@@ -15,6 +15,10 @@ export const NEW_TASK = "/tasks/new";
 export const DRIFT = "/drift";
 export const PRIVACY = "/privacy";
 export const SETTINGS = "/settings";
+/** Stands alone: the first account is made there. */
+export const SETUP = "/setup";
+/** Stands alone: `tributary login` opens it. */
+export const COMMAND_LINE = "/sign-in/command-line";
 
 /** @param of tasks by their names, versions as `digits@12` */
 export function compareHref(of: readonly string[]): string {

@@ -7,13 +7,13 @@ interface Props {
   /** On the button that sends it; without one there is nothing to send. */
   readonly action?: string;
   readonly run?: () => Promise<void>;
-  /** Back to what may be seen without it. */
-  readonly onLeave?: () => void;
+  /** The other way out of it. */
+  readonly leave?: { readonly label: string; readonly run: () => void };
   readonly children: ReactNode;
 }
 
 /** What stands alone on the page until it is known who looks. */
-export function AccessCard({ title, action, run, onLeave, children }: Props): ReactNode {
+export function AccessCard({ title, action, run, leave, children }: Props): ReactNode {
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<string>();
   const send = async (): Promise<void> => {
@@ -48,11 +48,11 @@ export function AccessCard({ title, action, run, onLeave, children }: Props): Re
             {failed}
           </p>
         )}
-        {(action !== undefined || onLeave !== undefined) && (
+        {(action !== undefined || leave !== undefined) && (
           <div className="dialog-buttons">
-            {onLeave !== undefined && (
-              <button type="button" className="button" onClick={onLeave}>
-                Only look
+            {leave !== undefined && (
+              <button type="button" className="button" data-testid="access-leave" onClick={leave.run}>
+                {leave.label}
               </button>
             )}
             {action !== undefined && (

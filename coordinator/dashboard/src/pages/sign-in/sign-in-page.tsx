@@ -21,15 +21,16 @@ export function SignInPage({
   const [password, setPassword] = useState("");
   const { signIn } = view;
   const { identityProvider } = signIn;
+  const leave = onLeave && { leave: { label: "Only look", run: onLeave } };
   if (!signIn.password && identityProvider !== null)
     return (
-      <AccessCard title="Sign in" {...(onLeave && { onLeave })}>
+      <AccessCard title="Sign in" {...leave}>
         <ProviderLink name={identityProvider} />
       </AccessCard>
     );
   if (!signIn.password)
     return (
-      <AccessCard title="No account yet" {...(onLeave && { onLeave })}>
+      <AccessCard title="No account yet" {...leave}>
         <p>
           {signIn.setup
             ? "The coordinator printed a link when it started: it makes the first account, once, and within a day."
@@ -48,7 +49,7 @@ export function SignInPage({
         await session.signIn(name.trim(), password);
         onSignedIn();
       }}
-      {...(onLeave && { onLeave })}
+      {...leave}
     >
       {identityProvider !== null && (
         <>
