@@ -115,9 +115,11 @@ function requestId(key: string, { principal }: FastifyRequest): string {
         problem: "must be 1 to 128 visible ASCII characters",
       },
     });
+  const { kind = "", account, name = "", subject } = principal ?? {};
+  // Two people may have the same name at an identity provider.
+  const parts = [key, kind, account ?? name, ...(subject === undefined ? [] : [subject])];
   const hash = createHash("sha256");
-  for (const part of [key, principal?.kind ?? "", principal?.account ?? principal?.name ?? ""])
-    hash.update(`${part.length}:${part}`);
+  for (const part of parts) hash.update(`${part.length}:${part}`);
   return hash.digest("hex");
 }
 

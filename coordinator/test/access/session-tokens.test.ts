@@ -183,6 +183,23 @@ describe("a token of whoever the provider knows", () => {
     expect(await status(token)).toBe(401);
   });
 
+  test("is not the answer to a namesake who asks with the same key", async () => {
+    const wanted = { label: "notebook", grants: VIEWER };
+    for (const person of ["subject-of-ada", "subject-of-another-ada"]) {
+      const { jar, view } = await signIn(person);
+      const made = await jar.send(`${coordinator.url}/v1/api-tokens`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "idempotency-key": "of-a-notebook",
+          "tributary-csrf": view.csrfToken!,
+        },
+        body: JSON.stringify(wanted),
+      });
+      expect([person, made.status]).toEqual([person, 201]);
+    }
+  });
+
   test("can be given up by itself", async () => {
     const { token, view } = await make(await signIn("subject-of-ada"));
     const revoked = await coordinator.request(`/v1/api-tokens/${view.id}`, {
