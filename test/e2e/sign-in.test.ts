@@ -130,6 +130,7 @@ test("whoever the identity provider knows signs in there, and comes back to wher
   provider.person = "eve";
   await page.getByTestId("sign-in-provider").click();
   await see(page.getByRole("alert")).toContainText("nothing here is open to you");
+  expect(new URL(page.url()).pathname).toBe("/models/digits");
   // Somebody else sits down; the provider remembers whoever was there before.
   await page.context().clearCookies();
   provider.person = "dora";

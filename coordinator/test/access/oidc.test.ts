@@ -127,10 +127,12 @@ describe("whoever the provider knows", () => {
       expect([person, answer.status, await errorCode(answer)]).toEqual([person, 403, "identity/no-role"]);
       expect(jar.set.some((line) => line.startsWith("tributary-session="))).toBe(false);
     }
-    // A person is shown the page where one signs in.
+    // A person is shown where they were, and signs in there.
     const jar = new CookieJar();
     const answer = await jar.get(await atCallback(jar, "subject-of-eve"), { accept: "text/html,*/*" });
-    expect(answer.headers.get("location")).toBe(`${coordinator.url}/?problem=identity%2Fno-role`);
+    expect(answer.headers.get("location")).toBe(
+      `${coordinator.url}/models/digits?problem=identity%2Fno-role`,
+    );
   });
 });
 

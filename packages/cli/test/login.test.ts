@@ -71,6 +71,15 @@ test("login keeps a token that commands act with, and logout revokes it", async 
   const pause = await runMain("model", "card", "digits", "--licence", "MIT", "--url", coordinator.url);
   expect(pause.code).not.toBe(EXIT_CODES.done);
 
+  // A token makes no tokens, and it says what does.
+  const more = await runMain("api-token", "create", "more", "--role", "viewer", "--url", coordinator.url);
+  expect([more.code, more.stderr]).toEqual([
+    EXIT_CODES.notAllowed,
+    expect.stringMatching(
+      /A token makes no tokens\. \(identity\/token-makes-none\) Sign in: tributary login/,
+    ),
+  ]);
+
   const out = await runMain("logout", coordinator.url);
   expect(out.stdout).toBe(`signed ada out of ${coordinator.url}\n`);
   expect(await tokensOf("ada")).toEqual([]);

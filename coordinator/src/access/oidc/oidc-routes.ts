@@ -9,7 +9,7 @@ import type { SignInLimits } from "../sign-in-limits.ts";
 import { grantsOfClaims, nameOfClaims } from "./grant-rules.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import type { ResolvedOidc } from "./oidc-config.ts";
-import { beginSignIn, PENDING_MS, pendingSignIn } from "./pending-sign-in.ts";
+import { beginSignIn, pathOf, PENDING_MS, pendingSignIn } from "./pending-sign-in.ts";
 
 /** Where the provider sends the browser back to. */
 export const CALLBACK_PATH = "/v1/session/oidc/callback";
@@ -48,10 +48,11 @@ export function registerOidcRoutes(app: App, options: OidcRouteOptions): void {
     throw failure("http/not-found", "access: no identity provider is configured");
   };
 
-  /** A person is led back to the page where one signs in, which says what went wrong; a program gets the problem. */
+  /** A person is led back to where they were, where one signs in and is told what went wrong; a program gets the problem. */
   const page = async (
     request: FastifyRequest,
     reply: FastifyReply,
+    returnTo: string,
     work: () => Promise<{ readonly to: string; readonly setCookie: readonly string[] }>,
   ): Promise<FastifyReply> => {
     reply.header("cache-control", "no-store");
@@ -64,28 +65,29 @@ export function registerOidcRoutes(app: App, options: OidcRouteOptions): void {
       reply.header("set-cookie", pendingCookie.clear());
       if (!isPerson || !TributaryError.is(error)) throw error;
       request.log.info({ code: error.code, reason: error.message }, "request refused");
-      const back = new URL("/", url());
+      const back = new URL(new URL(url()).origin + returnTo);
       back.searchParams.set("problem", error.code);
       return reply.redirect(back.href, 303);
     }
   };
 
-  app.get("/v1/session/oidc", route, (request, reply) =>
-    page(request, reply, async () => {
+  app.get("/v1/session/oidc", route, (request, reply) => {
+    const { returnTo: asked } = request.query as { readonly returnTo?: unknown };
+    const returnTo = pathOf(typeof asked === "string" ? asked : undefined);
+    return page(request, reply, returnTo, async () => {
       const { provider } = configured();
-      const { returnTo } = request.query as { readonly returnTo?: unknown };
-      const pending = beginSignIn(env, typeof returnTo === "string" ? returnTo : undefined);
+      const pending = beginSignIn(env, returnTo);
       const to = await provider.signInUrl(pending, redirectUri());
       return { to: to.href, setCookie: [pendingCookie.set(pending.cookie, PENDING_MS)] };
-    }),
-  );
+    });
+  });
 
-  app.get(CALLBACK_PATH, route, (request, reply) =>
-    page(request, reply, async () => {
+  app.get(CALLBACK_PATH, route, (request, reply) => {
+    const pending = pendingSignIn(pendingCookie.read(request.headers.cookie), clock.now());
+    return page(request, reply, pending?.returnTo ?? "/", async () => {
       const { provider, oidc } = configured();
       const seen = seenIn(request);
       const isNoGuess = limits.attempt(`identity provider from ${seen.address}`, seen.address);
-      const pending = pendingSignIn(pendingCookie.read(request.headers.cookie), clock.now());
       // Not what the `Host` header says it is.
       const callback = redirectUri();
       callback.search = new URL(request.url, callback).search;
@@ -101,8 +103,8 @@ export function registerOidcRoutes(app: App, options: OidcRouteOptions): void {
         to: new URL(url()).origin + pending.returnTo,
         setCookie: [cookie.set(began.cookie, lifetimeMs), pendingCookie.clear()],
       };
-    }),
-  );
+    });
+  });
 }
 
 function notBegun(): Error {
