@@ -44,6 +44,7 @@ beforeAll(async () => {
       clientSecret: CLIENT_SECRET,
       name: "Example login",
       grants: ["groups=readers:viewer"],
+      signOut: true,
     },
   });
   provider.open(`${coordinator.url}/v1/session/oidc/callback`, {
@@ -155,9 +156,13 @@ test("whoever the identity provider knows signs in there, and comes back to wher
   expect(await status()).toBe(200);
   await see(page.getByTestId("tokens")).toContainText("with its browser's session");
   expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  // At the provider too, which asks; and back again.
   await page.getByTestId("sign-out").click();
-  await see(page.getByTestId("sign-in-provider")).toBeVisible();
+  await see(page).toHaveURL((url) => url.origin === provider.issuer);
   expect(await status()).toBe(401);
+  await page.getByRole("button", { name: "Yes, sign me out" }).click();
+  await see(page.getByTestId("sign-in-provider")).toBeVisible();
+  expect(page.url()).toBe(`${coordinator.url}/`);
   await page.context().close();
 });
 

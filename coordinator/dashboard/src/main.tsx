@@ -28,7 +28,10 @@ showTheme();
 moveFromHash();
 const baseUrl = new URL("/", location.href).href;
 // At the same address, from the beginning.
-const session = createSession(baseUrl, () => location.reload());
+const session = createSession(baseUrl, {
+  onOther: () => location.reload(),
+  onLeave: (address) => location.assign(address),
+});
 void session.refresh();
 
 /** What the page reads, and how it stays fresh: begun when it is known who looks, and with another person anew. */

@@ -46,6 +46,7 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
   const { config, env, store, operatorToken, url } = options;
   const { clock, random } = env;
   const { oidc } = config;
+  const provider = oidc && createIdentityProvider({ oidc, clock: env.clock });
   const { sessionIdleMs: idleMs, sessionLifetimeMs: lifetimeMs, providerSessionLifetimeMs } = config.limits;
   const secure = config.tls !== undefined || config.publicUrl?.startsWith("https:") === true;
 
@@ -85,11 +86,14 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
         setup,
         lifetimeMs,
         ...(oidc && { identityProvider: oidc.name }),
+        ...(oidc?.signOut === true && {
+          providerSignOut: async () => provider?.signOutUrl(new URL("/", url())),
+        }),
       });
       registerOidcRoutes(app, {
         env,
         oidc,
-        provider: oidc && createIdentityProvider({ oidc, clock }),
+        provider,
         guard,
         operators,
         limits,

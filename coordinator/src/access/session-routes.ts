@@ -32,6 +32,8 @@ export interface SessionRouteOptions {
   readonly lifetimeMs: number;
   /** What the identity provider is called. */
   readonly identityProvider?: string;
+  /** Where a browser signs out there too, where that is wanted. */
+  readonly providerSignOut?: () => Promise<URL | undefined>;
 }
 
 const tags = ["access"];
@@ -83,6 +85,16 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
       await operators.end(operatorNamed(before.name, before.subject), session);
   };
 
+  /** Whoever signs out is signed out here, whatever becomes of it at the provider. */
+  const signOutThere = async (request: FastifyRequest): Promise<URL | undefined> => {
+    try {
+      return await options.providerSignOut?.();
+    } catch (error) {
+      request.log.warn({ err: error }, "signing out at the identity provider is not possible");
+      return undefined;
+    }
+  };
+
   app.get(
     "/v1/session",
     {
@@ -123,7 +135,8 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
       if (principal !== null) await noted(request, (async () => checkCsrf(request, principal))());
       await endBefore(request);
       noStore(reply).header("set-cookie", cookie.clear());
-      return view(null);
+      const there = principal?.kind === "identity-provider" ? await signOutThere(request) : undefined;
+      return { ...(await view(null)), ...(there && { providerSignOut: there.href }) };
     },
   );
 

@@ -73,7 +73,15 @@ describe("the options of a command", () => {
     const folder = await temporaryFolder();
     const file = join(folder.path, "secret");
     await writeFile(file, "of the file\n");
-    const options = [...ISSUER, ...RULE, "--oidc-scope", "groups", "--oidc-name", "Example"];
+    const options = [
+      ...ISSUER,
+      ...RULE,
+      "--oidc-scope",
+      "groups",
+      "--oidc-name",
+      "Example",
+      "--oidc-sign-out",
+    ];
     const { oidc } = await oidcOf(parsed(...options, "--oidc-secret-file", file), {});
     expect(oidc).toEqual({
       issuer: "https://login.example.org",
@@ -82,6 +90,7 @@ describe("the options of a command", () => {
       grants: ["groups=ml:viewer"],
       name: "Example",
       scopes: ["openid", "profile", "email", "groups"],
+      signOut: true,
     });
     const environment = {
       TRIBUTARY_OIDC_CLIENT_SECRET: "of the environment",
@@ -234,9 +243,10 @@ describe("a provider that", () => {
   const json = (body: object) => (_: unknown, response: ServerResponse) =>
     void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
   const clock = createVirtualClock({ startMs: Date.UTC(2026, 0, 1) });
+  const providerAt = (from: string) =>
+    createIdentityProvider({ oidc: checkOidc({ ...GOOD, issuer: from }), clock, timeoutSeconds: 0.5 });
   const go = (from = issuer()) => {
-    const oidc = checkOidc({ ...GOOD, issuer: from });
-    const provider = createIdentityProvider({ oidc, clock, timeoutSeconds: 0.5 });
+    const provider = providerAt(from);
     const pending = beginSignIn({ clock, random: systemRandom }, "/");
     return provider.signInUrl(pending, new URL("http://127.0.0.1:1/back"));
   };
@@ -278,6 +288,24 @@ describe("a provider that", () => {
     for (const authorization_endpoint of ["http://login.example.org/auth", "javascript:alert(1)//"]) {
       answer = json(metadata({ authorization_endpoint }));
       expect(await codeOf(go())).toBe("identity/provider-refused");
+    }
+  });
+
+  test("says where one signs out there is told who asks and where to come back, and no more", async () => {
+    const out = () => providerAt(issuer()).signOutUrl(new URL("https://fl.example.org/"));
+    answer = json(metadata({ end_session_endpoint: `${issuer()}/end?tenant=ml` }));
+    const url = (await out())!;
+    expect(url.origin + url.pathname).toBe(`${issuer()}/end`);
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      tenant: "ml",
+      client_id: GOOD.clientId,
+      post_logout_redirect_uri: "https://fl.example.org/",
+    });
+    answer = json(metadata());
+    expect(await out()).toBeUndefined();
+    for (const end_session_endpoint of ["http://login.example.org/end", "javascript:alert(1)//"]) {
+      answer = json(metadata({ end_session_endpoint }));
+      expect(await codeOf(out())).toBe("identity/provider-refused");
     }
   });
 });

@@ -49,6 +49,7 @@ export async function openIdProvider(host: "127.0.0.1" | "localhost" = "127.0.0.
             client_id: CLIENT_ID,
             client_secret: CLIENT_SECRET,
             redirect_uris: [redirectUri],
+            post_logout_redirect_uris: [new URL("/", redirectUri).href],
           },
         ],
         jwks: { keys: [jwk] },
@@ -60,7 +61,16 @@ export async function openIdProvider(host: "127.0.0.1" | "localhost" = "127.0.0.
         },
         ttl: { Interaction: 600, Grant: 600, Session: 600, AccessToken: 600, IdToken: 600 },
         pkce: { required: () => true },
-        features: { devInteractions: { enabled: false } },
+        features: {
+          devInteractions: { enabled: false },
+          rpInitiatedLogout: {
+            // Its own page loads a font from elsewhere.
+            logoutSource(ctx, form) {
+              ctx.body = `<!doctype html><html lang="en"><title>Sign out</title><link rel="icon" href="data:,">${form}
+<button form="op.logoutForm" name="logout" value="yes">Yes, sign me out</button></html>`;
+            },
+          },
+        },
         interactions: { url: (_, { uid }) => `/interaction/${uid}` },
         findAccount: (_, sub) => ({
           accountId: sub,

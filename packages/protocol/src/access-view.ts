@@ -40,6 +40,10 @@ export const SessionView = Type.Object({
     identityProvider: nullable(Type.String()),
     setup: Type.Boolean({ description: "Whether a setup link waits for the first admin" }),
   }),
+  /** In the answer to signing out alone. */
+  providerSignOut: Type.Optional(
+    Type.String({ description: "Where the browser signs out at the identity provider too" }),
+  ),
 });
 export type SessionView = Static<typeof SessionView>;
 

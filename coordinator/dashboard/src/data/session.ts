@@ -20,8 +20,15 @@ export interface Session {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-/** @param onOther - called when it is somebody else who looks: what was read for one person is not for another */
-export function createSession(baseUrl: string, onOther: () => void): Session {
+/** What the page does where it cannot go on as it is. */
+export interface SessionPage {
+  /** Somebody else looks: what was read for one person is not for another. */
+  onOther(): void;
+  /** One signs out elsewhere too, and comes back. */
+  onLeave(address: string): void;
+}
+
+export function createSession(baseUrl: string, page: SessionPage): Session {
   let current: SessionView | undefined;
   let problem: Error | undefined;
   const listeners = new Set<() => void>();
@@ -33,7 +40,7 @@ export function createSession(baseUrl: string, onOther: () => void): Session {
     current = view;
     problem = undefined;
     // Nobody has read anything.
-    if (before !== undefined && before.principal !== null && whoIs(before) !== whoIs(view)) onOther();
+    if (before !== undefined && before.principal !== null && whoIs(before) !== whoIs(view)) page.onOther();
     tell();
   };
   const api = (): ApiClient => createApiClient({ baseUrl, csrfToken: current?.csrfToken ?? undefined });
@@ -59,7 +66,11 @@ export function createSession(baseUrl: string, onOther: () => void): Session {
       current = await api().changePassword(given, password);
       tell();
     },
-    signOut: async () => show(await api().signOut()),
+    async signOut() {
+      const view = await api().signOut();
+      if (view.providerSignOut === undefined) show(view);
+      else page.onLeave(view.providerSignOut);
+    },
     setUp: async (code, name, password) => show(await api().setUp(code, name, password)),
     subscribe(listener) {
       listeners.add(listener);

@@ -4,6 +4,7 @@ import {
   AuthorizationResponseError,
   authorizationCodeGrant,
   buildAuthorizationUrl,
+  buildEndSessionUrl,
   calculatePKCECodeChallenge,
   ClientSecretBasic,
   ClientSecretPost,
@@ -44,6 +45,14 @@ export interface IdentityProvider {
    * @throws `identity/provider-unreachable`, `identity/provider-refused`
    */
   redeem(callback: URL, pending: PendingSignIn): Promise<Claims>;
+  /**
+   * Where the browser signs out there too (OpenID Connect RP-Initiated Logout 1.0); undefined where the provider has no such place. It is
+   * told whose client asks, and not of whom: the ID token that would say so is not kept, and the provider asks whoever comes.
+   *
+   * @param backTo one of the client's post-logout redirect URIs
+   * @throws `identity/provider-unreachable`, `identity/provider-refused`
+   */
+  signOutUrl(backTo: URL): Promise<URL | undefined>;
 }
 
 export function createIdentityProvider({
@@ -103,12 +112,15 @@ export function createIdentityProvider({
         code_challenge_method: "S256",
       };
       const { authorization_endpoint: endpoint = "" } = configuration.serverMetadata();
-      if (URL.canParse(endpoint) && isSafeUrl(new URL(endpoint)))
-        return buildAuthorizationUrl(configuration, parameters);
-      throw failure(
-        "identity/provider-refused",
-        `access: ${oidc.issuer.href} names an authorization endpoint that is not https`,
-      );
+      checkEndpoint(oidc, "authorization", endpoint);
+      return buildAuthorizationUrl(configuration, parameters);
+    },
+    async signOutUrl(backTo) {
+      const configuration = await configurationOf();
+      const { end_session_endpoint: endpoint } = configuration.serverMetadata();
+      if (endpoint === undefined) return undefined;
+      checkEndpoint(oidc, "end-session", endpoint);
+      return buildEndSessionUrl(configuration, { post_logout_redirect_uri: backTo.href });
     },
     async redeem(callback, { state, nonce, codeVerifier }) {
       const configuration = await configurationOf();
@@ -128,6 +140,15 @@ export function createIdentityProvider({
       }
     },
   };
+}
+
+/** Browsers are led to no other. */
+function checkEndpoint({ issuer }: ResolvedOidc, name: string, endpoint: string): void {
+  if (URL.canParse(endpoint) && isSafeUrl(new URL(endpoint))) return;
+  throw failure(
+    "identity/provider-refused",
+    `access: ${issuer.href} names an ${name} endpoint that is not https`,
+  );
 }
 
 function clientAuthentication(

@@ -22,6 +22,8 @@ export interface OidcConfig {
   readonly grants: readonly string[];
   /** What is asked for. @defaultValue openid, profile, email */
   readonly scopes?: readonly string[];
+  /** Whether signing out here leads there, to sign out too; it has to know where the browser comes back. @defaultValue false */
+  readonly signOut?: boolean;
 }
 
 export interface ResolvedOidc {
@@ -32,6 +34,7 @@ export interface ResolvedOidc {
   readonly name: string;
   readonly rules: readonly GrantRule[];
   readonly scopes: readonly string[];
+  readonly signOut: boolean;
   /** Changes with all that gives a session its roles: those that began before are over then. */
   readonly rulesDigest: string;
 }
@@ -40,7 +43,7 @@ const DEFAULT_SCOPES = ["openid", "profile", "email"] as const;
 
 /** @throws `coordinator/invalid-config`, naming the field */
 export function checkOidc(oidc: OidcConfig): ResolvedOidc {
-  const { clientId, clientSecret, clientAuthentication, scopes = DEFAULT_SCOPES } = oidc;
+  const { clientId, clientSecret, clientAuthentication, scopes = DEFAULT_SCOPES, signOut = false } = oidc;
   const issuer = checkIssuer(oidc.issuer);
   const { name = issuer.host } = oidc;
   if (clientId === "") throw invalid("clientId", "the name of a client that is registered there", clientId);
@@ -61,6 +64,7 @@ export function checkOidc(oidc: OidcConfig): ResolvedOidc {
     name,
     rules,
     scopes,
+    signOut,
     rulesDigest: digestOf(JSON.stringify([issuer.href, clientId, rules])),
   };
 }

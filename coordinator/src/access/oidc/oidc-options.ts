@@ -12,6 +12,7 @@ export interface OidcOptions {
   readonly oidcGrant: readonly string[];
   readonly oidcName?: string;
   readonly oidcScope: readonly string[];
+  readonly oidcSignOut?: boolean;
 }
 
 /** The variable of the client's secret: on a command line everybody on the machine could read it. */
@@ -59,7 +60,8 @@ export function addOidcOptions(command: Command): Command {
       )
         .argParser(several)
         .default([], "none"),
-    );
+    )
+    .option("--oidc-sign-out", "signing out leads there too, and back to this coordinator's own address");
 }
 
 /** What the options and the environment come to. @throws `coordinator/invalid-config` where they do not fit together */
@@ -69,6 +71,7 @@ export async function oidcOf(
 ): Promise<Pick<CoordinatorConfig, "oidc">> {
   const { oidcIssuer: issuer, oidcClientId: clientId, oidcGrant, oidcScope } = options;
   const { oidcSecretFile: file, oidcClientAuth: clientAuthentication, oidcName: name } = options;
+  const { oidcSignOut: signOut } = options;
   const grants = oidcGrant.length > 0 ? oidcGrant : linesOf(env["TRIBUTARY_OIDC_GRANTS"]);
   if (issuer === undefined) {
     if (clientId === undefined && grants.length === 0) return {};
@@ -88,6 +91,7 @@ export async function oidcOf(
       ...(clientSecret === undefined || clientSecret === "" ? {} : { clientSecret }),
       ...(clientAuthentication === undefined ? {} : { clientAuthentication }),
       ...(name === undefined ? {} : { name }),
+      ...(signOut === undefined ? {} : { signOut }),
     },
   };
 }

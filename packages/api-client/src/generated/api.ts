@@ -4364,6 +4364,8 @@ export interface components {
                 /** @description Whether a setup link waits for the first admin */
                 setup: boolean;
             };
+            /** @description Where the browser signs out at the identity provider too */
+            providerSignOut?: string;
         };
         Setup: {
             code: string;
