@@ -2,12 +2,11 @@ import type { Digest } from "@tributary/core";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
 import type { BlobRef, VersionRecord } from "./ports/model-records.ts";
+import { everyVersion } from "./registry/every-version.ts";
 import { keptVersions } from "./registry/retention.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */
 export const UNUSED_KEPT_MS = 7 * 86_400_000;
-
-const PAGE = 500;
 
 type Rows =
   | "models"
@@ -64,13 +63,10 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>, now: number): 
     if (explanation !== null) used.add(explanation.digest);
     if (personalisation !== null)
       for (const { digest } of [personalisation.document, ...personalisation.graphs]) used.add(digest);
-    for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
-      for (const version of page)
-        if (kept?.has(version.version) !== false)
-          for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
-            used.add(blob.digest);
-      page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
-    }
+    for await (const version of everyVersion(store, name))
+      if (kept?.has(version.version) !== false)
+        for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
+          used.add(blob.digest);
     for (const { plan, aggregate, before, after } of await store.versionStates.list(name))
       for (const blob of [plan, aggregate, before?.state, before?.residual, after?.state, after?.residual])
         if (blob) used.add(blob.digest);

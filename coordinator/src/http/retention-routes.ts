@@ -1,4 +1,4 @@
-import { ModelNameSchema, RetentionRule, RetentionView } from "@tributary/protocol";
+import { ModelNameSchema, RetentionPreview, RetentionRule, RetentionView } from "@tributary/protocol";
 import Type from "typebox";
 import { actorOf } from "../access/principal.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -10,7 +10,7 @@ const params = Type.Object({ model: ModelNameSchema });
 /** How long versions can be downloaded. */
 export function registerRetentionRoutes(
   app: App,
-  { registry }: { readonly registry: Pick<Registry, "retention" | "setRetention"> },
+  { registry }: { readonly registry: Pick<Registry, "retention" | "previewRetention" | "setRetention"> },
 ): void {
   app.get(
     "/v1/models/:model/retention",
@@ -23,6 +23,20 @@ export function registerRetentionRoutes(
       },
     },
     ({ params: { model } }) => registry.retention(model),
+  );
+
+  app.get(
+    "/v1/models/:model/retention/preview",
+    {
+      schema: {
+        summary: "What another rule would take out of the release, and whose files it would delete",
+        tags,
+        params,
+        querystring: RetentionRule,
+        response: { 200: RetentionPreview },
+      },
+    },
+    ({ params: { model }, query }) => registry.previewRetention(model, query),
   );
 
   app.put(

@@ -1,8 +1,9 @@
-import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
+import { asModelVersion, type Env, type ModelName, type ModelVersion } from "@tributary/core";
 import {
   DEFAULT_RETENTION,
   parseVersionFile,
   type AuditActor,
+  type RetentionPreview,
   type RetentionRule,
   type RetentionView,
 } from "@tributary/protocol";
@@ -11,6 +12,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord } from "../ports/model-records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
+import { everyVersion } from "./every-version.ts";
 import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";
 
 /** The rule of a model, and the versions that can be downloaded. */
@@ -20,19 +22,49 @@ export async function retentionView(
   now: number,
 ): Promise<RetentionView> {
   const kept = await keptVersions(store, name, { now });
-  const paths = new Set((await store.releases.targets()).map(({ path }) => path));
-  const versions: ModelVersion[] = [];
-  for (const path of paths) {
-    const file = parseVersionFile(path);
-    const version = file && asModelVersion(file.version);
-    if (version !== undefined && path === weightsPath(name, version)) versions.push(version);
-  }
   return {
     rule: retention ?? DEFAULT_RETENTION,
-    offered: versions
-      .toSorted((a, b) => b - a)
-      .map((version) => ({ version, reasons: kept.get(version) ?? [] })),
+    offered: (await offeredVersions(store, name)).map((version) => ({
+      version,
+      reasons: kept.get(version) ?? [],
+    })),
   };
+}
+
+/** What another rule would take out of the release and delete, if it came now. */
+export async function previewRetention(
+  store: MetadataStore,
+  {
+    model: { name, retention },
+    rule,
+    now,
+  }: { readonly model: ModelRecord; readonly rule: RetentionRule; readonly now: number },
+): Promise<RetentionPreview> {
+  const kept = await keptVersions(store, name, { now, rule });
+  const leaving = (await offeredVersions(store, name)).filter((version) => !kept.has(version));
+  return { leaving, filesDeletedOf: rule.deleteFiles ? await newlyDeleted() : [] };
+
+  async function newlyDeleted(): Promise<ModelVersion[]> {
+    const deletedNow = retention?.deleteFiles === true;
+    const keptNow = deletedNow ? await keptVersions(store, name, { now }) : undefined;
+    const versions: ModelVersion[] = [];
+    for await (const { version } of everyVersion(store, name))
+      if (!kept.has(version) && keptNow?.has(version) !== false) versions.push(version);
+    return versions;
+  }
+}
+
+/** Versions that can be downloaded, newest first. */
+async function offeredVersions(
+  { releases }: Pick<MetadataStore, "releases">,
+  model: ModelName,
+): Promise<ModelVersion[]> {
+  const versions = (await releases.targets()).flatMap(({ path }) => {
+    const file = parseVersionFile(path);
+    const version = file && asModelVersion(file.version);
+    return version !== undefined && path === weightsPath(model, version) ? [version] : [];
+  });
+  return versions.toSorted((a, b) => b - a);
 }
 
 /** What does not stay by the new rule leaves the release with it. */

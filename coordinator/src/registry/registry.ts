@@ -11,6 +11,7 @@ import {
   STABLE_CHANNEL,
   type AuditActor,
   type CardNotes,
+  type RetentionPreview,
   type RetentionRule,
   type RetentionView,
   type TaskStateChange,
@@ -42,7 +43,7 @@ import { requireIdleModel } from "./idle-model.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
-import { changeRetention, retentionView } from "./change-retention.ts";
+import { changeRetention, previewRetention, retentionView } from "./change-retention.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
@@ -112,7 +113,7 @@ export interface Registry {
    * Moves a channel to a version; one that is not there yet is made.
    *
    * @param channel - @defaultValue "stable"
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/version-retired`, `coordinator/too-many-channels`
    */
   release(
     model: ModelName,
@@ -145,6 +146,8 @@ export interface Registry {
   setCardNotes(model: ModelName, notes: CardNotes, by?: AuditActor): Promise<ModelRecord>;
   /** The rule by which versions of a model stay, and those that do. @throws `coordinator/unknown-model` */
   retention(model: ModelName): Promise<RetentionView>;
+  /** What another rule would do. @throws `coordinator/unknown-model` */
+  previewRetention(model: ModelName, rule: RetentionRule): Promise<RetentionPreview>;
   /** Gives a model another rule: what does not stay by it leaves the release at once. @throws `coordinator/unknown-model` */
   setRetention(model: ModelName, rule: RetentionRule, by?: AuditActor): Promise<RetentionView>;
   /**
@@ -378,6 +381,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
 
     retention: async (name) => retentionView(store, await registry.model(name), env.clock.now()),
+    previewRetention: async (name, rule) =>
+      previewRetention(store, { model: await registry.model(name), rule, now: env.clock.now() }),
     async setRetention(name, rule, by = OPERATOR_BY_PROCESS) {
       await changeRetention({ store, env, releases }, { model: await registry.model(name), rule, by });
       return registry.retention(name);

@@ -8,9 +8,10 @@ import type { NewEvent } from "../ports/event-records.ts";
 import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
 import type { ReleaseChange } from "../ports/release-records.ts";
 import { channelTargets } from "../releases/model-targets.ts";
-import { manifestPath, weightsPath } from "../releases/target-paths.ts";
+import { manifestPath } from "../releases/target-paths.ts";
 import { requireNoRollout, requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
+import { requireOffered } from "./offered-version.ts";
 import { releaseDeltas } from "./version-deltas.ts";
 import { channelEvent, timestamp, versionEvent } from "./views.ts";
 
@@ -26,7 +27,7 @@ export interface ReleaseServices {
  * Moves a channel of a model to one of its versions, newer or older: devices that ask for the channel run it from here on.
  * A channel that is not there is made. Training goes on from the newest version.
  *
- * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`,
+ * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/version-retired`, `coordinator/too-many-channels`,
  *   `coordinator/rollout-running`, `coordinator/version-withdrawn`
  */
 export async function releaseVersion(
@@ -42,15 +43,7 @@ export async function releaseVersion(
   const { store } = services;
   const { model: name, version, channel, by, also } = asked;
   const model = await requireModel(store, name);
-  const record = await store.versions.get(name, version);
-  const weights = await store.releases.target(weightsPath(name, version));
-  if (record === undefined || weights === undefined) {
-    const why =
-      record === undefined ? "there is none" : "its weights have left the release, publish it again";
-    throw failure("coordinator/unknown-version", `registry: version ${version} of "${name}": ${why}`, {
-      detail: { model: name, version },
-    });
-  }
+  const record = await requireOffered(store, name, version);
   await requireNotBarred(store, name, version);
   await requireNoRollout(store, name, channel);
   const channels = await store.channels.list(name);
@@ -153,7 +146,8 @@ export async function removeChannel(
   for (const event of events) await bus.publish("event", event);
 }
 
-async function requireModel(
+/** @throws `coordinator/unknown-model` */
+export async function requireModel(
   { models }: Pick<MetadataStore, "models">,
   name: ModelName,
 ): Promise<ModelRecord> {

@@ -5,10 +5,11 @@ import type { NewEvent } from "../ports/event-records.ts";
 import type { ModelRecord, VersionRecord, VersionStateRecord } from "../ports/model-records.ts";
 import type { TaskRecord } from "../ports/task-records.ts";
 import { controlTargets, noControlTargets } from "../releases/model-targets.ts";
-import { weightsPath } from "../releases/target-paths.ts";
 import { requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { requireIdleModel } from "./idle-model.ts";
+import { requireOffered } from "./offered-version.ts";
+import { requireModel } from "./release-version.ts";
 import type { ReleaseServices } from "./release-version.ts";
 import { roundEvent, taskEvent } from "./views.ts";
 
@@ -47,7 +48,7 @@ export interface HeadResetResult extends Pick<HeadReset, "model" | "version" | "
  *
  * For others to make it a part of their own transaction; `resetHead` does nothing else.
  *
- * @throws `coordinator/unknown-task`, `coordinator/unknown-version` also where its weights have left the release,
+ * @throws `coordinator/unknown-task`, `coordinator/unknown-version`, `coordinator/version-retired`,
  *   `coordinator/version-withdrawn`, `coordinator/invalid-task` for one that only measures, `coordinator/task-running`, `coordinator/model-busy`
  */
 export async function prepareReset(
@@ -56,15 +57,8 @@ export async function prepareReset(
   wanted: ModelVersion,
 ): Promise<HeadReset> {
   const task = await requireResting(store, name);
-  const model = await store.models.get(task.model);
-  const version = await store.versions.get(task.model, wanted);
-  const weights = await store.releases.target(weightsPath(task.model, wanted));
-  if (model === undefined || version === undefined || weights === undefined)
-    throw failure(
-      "coordinator/unknown-version",
-      `registry: version ${wanted} of "${task.model}": ${version === undefined ? "there is none" : "its weights have left the release, devices could not train from it"}`,
-      { detail: { model: task.model, version: wanted } },
-    );
+  const model = await requireModel(store, task.model);
+  const version = await requireOffered(store, task.model, wanted);
   // What was trained from it would be barred as well.
   await requireNotBarred(store, task.model, wanted);
   const state = await store.versionStates.get(model.name, wanted);

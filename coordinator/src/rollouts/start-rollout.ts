@@ -4,8 +4,8 @@ import { evidenceOf, parseMeasurementPlan, ROLLOUT_SHARE_UNITS, type RolloutSpec
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, VersionRecord } from "../ports/model-records.ts";
+import { requireOffered } from "../registry/offered-version.ts";
 import type { RolloutRecord } from "../ports/rollout-records.ts";
-import { weightsPath } from "../releases/target-paths.ts";
 import { requireNoRollout, requireNotBarred } from "./barred-versions.ts";
 import { measuresGate } from "./cohort-evidence.ts";
 
@@ -23,7 +23,7 @@ export interface PreparedRollout {
 /**
  * Checks that a rollout can begin and that each of its gates has something to decide by.
  *
- * @throws `coordinator/unknown-channel`, `coordinator/unknown-version`, `coordinator/version-withdrawn`, `coordinator/rollout-running`,
+ * @throws `coordinator/unknown-channel`, `coordinator/unknown-version`, `coordinator/version-retired`, `coordinator/version-withdrawn`, `coordinator/rollout-running`,
  *   `coordinator/invalid-rollout`, `coordinator/no-rollout-evidence`
  */
 export async function prepareRollout(
@@ -47,14 +47,7 @@ export async function prepareRollout(
         `rollouts: channel "${spec.channel}" of "${name}" points to version ${version} already`,
         { detail: { model: name, version } },
       );
-    const record = await store.versions.get(name, version);
-    const weights = await store.releases.target(weightsPath(name, version));
-    if (record === undefined || weights === undefined) {
-      const why = record === undefined ? "there is none" : "its weights have left the release";
-      throw failure("coordinator/unknown-version", `rollouts: version ${version} of "${name}": ${why}`, {
-        detail: { model: name, version },
-      });
-    }
+    const record = await requireOffered(store, name, version);
     await requireNotBarred(store, name, version);
     versions.push({ ...record, requiredRuntime: spec.runtime ?? record.requiredRuntime });
   }

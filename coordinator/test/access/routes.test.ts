@@ -112,6 +112,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/models/:model/channels/:channel/history",
     "GET /v1/models/:model/health",
     "GET /v1/models/:model/retention",
+    "GET /v1/models/:model/retention/preview",
     "GET /v1/models/:model/rollouts",
     "GET /v1/models/:model/rollouts/:rollout",
     "GET /v1/models/:model/versions",

@@ -206,7 +206,7 @@ describe("a task goes back to an earlier version", () => {
     await room.releases.release({ put: [], remove: [weightsPath(model, v(1))] }, (release) =>
       room.store.releases.apply(release),
     );
-    expect(await reset("digits", 1)).toBe("coordinator/unknown-version");
+    expect(await reset("digits", 1)).toBe("coordinator/version-retired");
     expect(await reset("digits", 2)).toBeUndefined();
   });
 });

@@ -304,6 +304,8 @@ describe("a rule", () => {
     expect(await offered(room)).toEqual([6, 5, 4, 3, 2, 1]);
     await room.registry.release(model, v(2), { channel: "beta" });
     await room.registry.moveAlias(model, "kept", v(3));
+    const preview = { leaving: [5, 4, 1], filesDeletedOf: [] };
+    expect(await room.registry.previewRetention(model, rule({ newest: 1 }))).toEqual(preview);
     const view = await room.registry.setRetention(model, rule({ newest: 1 }));
     expect(view).toEqual({
       rule: rule({ newest: 1 }),
@@ -318,7 +320,7 @@ describe("a rule", () => {
     // What stable pointed to before it leaves with the next version.
     expect((await room.registry.retention(model)).offered[1]).toEqual({ version: 6, reasons: [] });
     await expect(room.registry.release(model, v(4))).rejects.toMatchObject({
-      code: "coordinator/unknown-version",
+      code: "coordinator/version-retired",
     });
     await room.registry.setRetention(model, rule({ newest: 1, releasedWithinDays: 1 }));
     await room.registry.publish(model, buildLinear({ seed: 8 }));
@@ -341,7 +343,14 @@ describe("a rule", () => {
     await room.registry.setRetention(model, rule({ newest: 1 }));
     await collect();
     expect([await there(1), await there(2), await there(3)]).toEqual([true, true, true]);
-    await room.registry.setRetention(model, rule({ newest: 1, deleteFiles: true }));
+    const deleting = rule({ newest: 1, deleteFiles: true });
+    // They had left before.
+    expect(await room.registry.previewRetention(model, deleting)).toEqual({
+      leaving: [],
+      filesDeletedOf: [2, 1],
+    });
+    await room.registry.setRetention(model, deleting);
+    expect((await room.registry.previewRetention(model, deleting)).filesDeletedOf).toEqual([]);
     await collect();
     expect([await there(1), await there(3)]).toEqual([false, true]);
     await room.registry.publish(model, buildLinear({ seed: 4 }));

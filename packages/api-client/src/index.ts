@@ -95,6 +95,7 @@ export type {
   RoundPhase,
   RefusalPage,
   RefusalView,
+  RetentionPreview,
   RetentionRule,
   RetentionView,
   ReproductionView,

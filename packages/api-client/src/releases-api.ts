@@ -6,6 +6,7 @@ import type {
   AliasView,
   ChannelHistoryPage,
   ChannelView,
+  RetentionPreview,
   RetentionRule,
   RetentionView,
   RolloutChange,
@@ -53,6 +54,8 @@ export interface ReleasesApi {
   removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
   /** Which versions of a model can be downloaded, and why they stay. */
   retention(model: string, options?: CallOptions): Promise<RetentionView>;
+  /** What another rule would take out of the release, and whose files it would delete. */
+  previewRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionPreview>;
   /** Gives a model another rule: what does not stay by it leaves the release at once. */
   setRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionView>;
   /** Newest first. */
@@ -143,6 +146,13 @@ export function releasesApi(http: Client<paths>): ReleasesApi {
     retention: (model, call) =>
       answered(`GET /v1/models/${model}/retention`, call, () =>
         http.GET("/v1/models/{model}/retention", { params: { path: { model } }, ...json(call) }),
+      ),
+    previewRetention: (model, rule, call) =>
+      answered(`GET /v1/models/${model}/retention/preview`, call, () =>
+        http.GET("/v1/models/{model}/retention/preview", {
+          params: { path: { model }, query: rule },
+          ...json(call),
+        }),
       ),
     setRetention: (model, rule, call) =>
       answered(`PUT /v1/models/${model}/retention`, call, () =>

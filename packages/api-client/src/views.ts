@@ -73,6 +73,8 @@ export type CardNotes = NonNullable<CardNotesView["notes"]>;
 /** Which versions of a model can be downloaded, and the rule by which they stay. */
 export type RetentionView = Answer<"/v1/models/{model}/retention">;
 export type RetentionRule = RetentionView["rule"];
+/** What a rule would do. */
+export type RetentionPreview = Answer<"/v1/models/{model}/retention/preview">;
 /** What a channel points to. */
 export type ChannelView = ModelView["channels"][number];
 export type ChannelHistoryPage = Answer<"/v1/models/{model}/channels/{channel}/history">;

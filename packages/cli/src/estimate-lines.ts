@@ -1,4 +1,5 @@
 import type { EstimateResult } from "@tributary/api-client";
+import { counted } from "./counted.ts";
 import { formatBytes, formatNumber, formatPercent } from "./start/format.ts";
 
 /** What an estimate does not tell. */
@@ -20,7 +21,7 @@ export function estimateLines(result: EstimateResult, target: number | null): st
   const { rounds, abandoned, roundsToAccuracy, secondsToAccuracy, roundSeconds, perDevice, perRound } =
     result;
   const lines = [
-    `simulated   ${rounds} rounds committed, ${abandoned} abandoned`,
+    `simulated   ${counted(rounds, "round")} committed, ${abandoned} abandoned`,
     `a round     ${seconds(roundSeconds.median)} (${seconds(roundSeconds.low)} to ${seconds(roundSeconds.high)}), ${formatNumber(result.roundsPerHour, 1)} an hour`,
   ];
   if (result.accuracy !== null || result.loss !== null)
@@ -31,7 +32,7 @@ export function estimateLines(result: EstimateResult, target: number | null): st
     lines.push(
       roundsToAccuracy === null
         ? `accuracy    ${formatPercent(target)} was not reached`
-        : `accuracy    ${formatPercent(target)} after ${roundsToAccuracy} rounds, ${seconds(secondsToAccuracy ?? 0)}`,
+        : `accuracy    ${formatPercent(target)} after ${counted(roundsToAccuracy, "round")}, ${seconds(secondsToAccuracy ?? 0)}`,
     );
   lines.push(
     `a device    ${formatBytes(Math.round(perDevice.bytesDown))} down, ${formatBytes(Math.round(perDevice.bytesUp))} up, computes ${seconds(perDevice.seconds)} a round`,

@@ -1,4 +1,5 @@
 import type { TaskActivityView, TaskView, VersionView } from "@tributary/api-client";
+import { counted } from "./counted.ts";
 
 /** Why a task does not run, and what it waits for where it does; nothing where there is nothing to tell. */
 export function taskLines(
@@ -13,8 +14,10 @@ export function taskLines(
   const out = sittingOut === 0 ? "" : `, ${sittingOut} of them sit out`;
   return [
     ...(nextRoundAt === null ? [] : [`next round from ${nextRoundAt}`]),
-    ...(failures === 0 ? [] : [`${failures} rounds in a row failed`]),
-    `${checkedIn} devices willing${out}`,
+    ...(failures === 0
+      ? []
+      : [failures === 1 ? "the last round failed" : `${failures} rounds in a row failed`]),
+    `${counted(checkedIn, "device")} willing${out}`,
     ...(reasons.length === 0 ? [] : [`not asked: ${reasons.join(", ")}`]),
   ];
 }

@@ -1071,6 +1071,12 @@ export const ERROR_CATALOG = {
     status: 404,
     publicMessage: "There is no such version.",
   },
+  "coordinator/version-retired": {
+    status: 409,
+    publicMessage: "The version was retired: by the model's retention rule its files have left the release.",
+    advice:
+      "Publish it again, as a new version: tributary model export and import, where its files were kept.",
+  },
   "coordinator/unknown-channel": { status: 404, publicMessage: "The model has no such channel." },
   "coordinator/unknown-alias": {
     status: 404,

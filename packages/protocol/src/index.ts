@@ -386,6 +386,7 @@ export {
 export {
   DEFAULT_RETENTION,
   RETENTION_REASONS,
+  RetentionPreview,
   RetentionRule,
   RetentionView,
   type RetentionReason,

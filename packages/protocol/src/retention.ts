@@ -59,3 +59,15 @@ export const RetentionView = Type.Object({
   ),
 });
 export type RetentionView = Static<typeof RetentionView>;
+
+/** `GET /v1/models/:model/retention/preview`: what a rule would do, which its query gives. */
+export const RetentionPreview = Type.Object({
+  leaving: readonlyArray(ModelVersionSchema, {
+    description: "Versions that would leave the release at once, newest first",
+  }),
+  filesDeletedOf: readonlyArray(ModelVersionSchema, {
+    description:
+      "Versions whose files would be deleted at the coordinator's next start and are not by the rule of now, newest first: some may have left the release before",
+  }),
+});
+export type RetentionPreview = Static<typeof RetentionPreview>;

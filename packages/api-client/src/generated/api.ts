@@ -995,6 +995,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/retention/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What another rule would take out of the release, and whose files it would delete */
+        get: operations["getModelRetentionPreview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/search": {
         parameters: {
             query?: never;
@@ -3697,6 +3714,12 @@ export interface components {
             aggregate: string | null;
             /** @description Whether the members' updates were masked: then nobody saw one, and the sum cannot be made again. Where they were not, they are not kept either */
             masked: boolean;
+        };
+        RetentionPreview: {
+            /** @description Versions that would leave the release at once, newest first */
+            leaving: number[];
+            /** @description Versions whose files would be deleted at the coordinator's next start and are not by the rule of now, newest first: some may have left the release before */
+            filesDeletedOf: number[];
         };
         RetentionRule: {
             /**
@@ -9755,6 +9778,74 @@ export interface operations {
             504: components["responses"]["Problem"];
             /** @description There is no room left to store it */
             507: components["responses"]["Problem"];
+        };
+    };
+    getModelRetentionPreview: {
+        parameters: {
+            query?: {
+                /** @description So many of the newest versions stay; each costs devices some hundred bytes of metadata */
+                newest?: number;
+                /** @description What a channel pointed to within so many days stays */
+                releasedWithinDays?: number;
+                /** @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports */
+                deleteFiles?: boolean;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of a model
+                 * @example digits
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPreview"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
         };
     };
     getSearch: {

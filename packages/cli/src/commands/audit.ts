@@ -4,6 +4,7 @@ import { createApiClient, type AuditFilter } from "@tributary/api-client";
 import { failure, systemClock } from "@tributary/core";
 import { AUDIT_ACTIONS, AuditHead, parseDocument, parseJson } from "@tributary/protocol";
 import { Command, Option } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween } from "../arguments.ts";
 import { metadataIn, noting, readAuditFile, writeAuditFile } from "../audit/audit-file.ts";
 import { recordLines, type ShownRecord } from "../audit/record-lines.ts";
@@ -197,7 +198,9 @@ async function exportLog(options: ExportOptions): Promise<void> {
   const signed = await signedAuditHead({ root: await trustedRoot(options), clock: systemClock, fetch });
   const exportedAt = new Date(systemClock.now()).toISOString();
   const count = await writeAuditFile(out, { exportedAt, coordinator: url, metadata }, servedRecords(api));
-  console.log(`${out}: ${count} records, ${signed.size} of them under timestamp ${signed.timestampVersion}`);
+  console.log(
+    `${out}: ${counted(count, "record")}, ${signed.size} of them under timestamp ${signed.timestampVersion}`,
+  );
 }
 
 function print(result: AuditResult, where: string): void {
@@ -208,10 +211,10 @@ function print(result: AuditResult, where: string): void {
     return;
   }
   const { head, signed } = result;
-  console.log(`${where}: ${head.size} records, each follows the one before it; head ${head.hash}`);
+  console.log(`${where}: ${counted(head.size, "record")}, each follows the one before it; head ${head.hash}`);
   const since = head.size - signed.size;
   const rest = since === 0 ? "" : `; ${since} came since, and will be signed within seconds`;
-  console.log(`signed by timestamp ${signed.timestampVersion}: ${signed.size} records${rest}`);
+  console.log(`signed by timestamp ${signed.timestampVersion}: ${counted(signed.size, "record")}${rest}`);
 }
 
 /** As a table, or as it is where it has lost its form. */

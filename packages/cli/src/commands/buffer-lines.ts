@@ -1,4 +1,5 @@
 import type { BufferView } from "@tributary/api-client";
+import { counted } from "../counted.ts";
 import { formatNumber } from "../start/format.ts";
 
 /** A task's buffer as the terminal shows it. */
@@ -9,11 +10,11 @@ export function bufferLines(task: string, buffer: BufferView | null): readonly s
     `${updates} of ${bufferSize} updates wait for version ${head + 1}; ${superseded} superseded`,
     ...liveBases.map(
       ({ version, staleness, devices, ready }) =>
-        `from version ${version} (staleness ${staleness}): ${devices} devices, ${ready} ready`,
+        `from version ${version} (staleness ${staleness}): ${counted(devices, "device")}, ${ready} ready`,
     ),
     ...cohorts.map(
       ({ roundId, baseVersion, staleness, discount, updates: members, version }) =>
-        `${roundId}  base ${baseVersion}  staleness ${staleness}, counts ${formatNumber(discount, 2)}  ${members} updates  ${version === null ? "waits" : `in version ${version}`}`,
+        `${roundId}  base ${baseVersion}  staleness ${staleness}, counts ${formatNumber(discount, 2)}  ${counted(members, "update")}  ${version === null ? "waits" : `in version ${version}`}`,
     ),
   ];
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween } from "../arguments.ts";
 import { publishLocally } from "../bundle/publish-locally.ts";
 import { readRelease, type ReadRelease } from "../bundle/read-release.ts";
@@ -71,7 +72,7 @@ async function bundle(model: string, options: Options): Promise<void> {
   }
   for (const { name, version } of models) console.log(`${name}  version ${version}`);
   console.log(
-    `${folder}: ${written.files} files, ${formatBytes(written.sizeBytes)}, signed until ${expiresAt.slice(0, 10)}`,
+    `${folder}: ${counted(written.files, "file")}, ${formatBytes(written.sizeBytes)}, signed until ${expiresAt.slice(0, 10)}`,
   );
   console.log(`pin ${folder}/root.json in the app (trust.root)`);
 }

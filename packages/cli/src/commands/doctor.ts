@@ -1,5 +1,6 @@
 import { createApiClient } from "@tributary/api-client";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { checkCoordinator } from "../doctor/coordinator.ts";
 import { checkDataDir } from "../doctor/data-dir.ts";
 import { findingLines, type Finding } from "../doctor/finding.ts";
@@ -51,5 +52,3 @@ export function doctorCommand(): Command {
       if (problems > 0) process.exitCode = 1;
     });
 }
-
-const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { describeModel, gatherHistograms } from "@tributary/onnx";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { list } from "../arguments.ts";
 import { readCalibration } from "../calibration-file.ts";
 import { writeHistograms } from "../models/histogram-file.ts";
@@ -35,6 +36,6 @@ export function histogramsCommand(): Command {
       await using runner = createModelRunner();
       const histograms = await gatherHistograms(bytes, { run: runner.run, examples, exclude });
       await writeFile(output, writeHistograms(histograms));
-      console.log(`${output}: ${histograms.size} activations over ${count} examples`);
+      console.log(`${output}: ${counted(histograms.size, "activation")} over ${counted(count, "example")}`);
     });
 }

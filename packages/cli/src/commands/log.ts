@@ -4,6 +4,7 @@ import { createApiClient } from "@tributary/api-client";
 import { decodeUtf8, failure, systemClock } from "@tributary/core";
 import { LogHead, parseDocument, parseJson } from "@tributary/protocol";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { list } from "../arguments.ts";
 import type { IssuedLine } from "../issue/issuer.ts";
 import { issuerKey, verifyLog, type LogAudit } from "../log/verify-log.ts";
@@ -94,6 +95,8 @@ function issuedIn(file: string, bytes: Uint8Array): ReadonlySet<string> {
 }
 
 function print({ head, populations, devices }: LogAudit): void {
-  console.log(`${head.treeSize} certificates of ${devices} devices, root ${head.rootHash}: as signed`);
+  console.log(
+    `${counted(head.treeSize, "certificate")} of ${counted(devices, "device")}, root ${head.rootHash}: as signed`,
+  );
   for (const [name, count] of Object.entries(populations)) console.log(`${name}  ${count}`);
 }

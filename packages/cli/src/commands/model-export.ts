@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
+import { counted } from "../counted.ts";
 import { versionOrAlias } from "../arguments.ts";
 import { exportedFiles, type FileOfExport } from "../exports/exported-files.ts";
 import { writeFolderFormat } from "../exports/folder-format.ts";
@@ -83,5 +84,5 @@ async function exportVersion(name: string, wanted: number | string, options: Opt
   }
   if (options.json === true)
     return console.log(JSON.stringify({ folder, format, model: name, version, files, sizeBytes }));
-  console.log(`${folder}: ${name} version ${version}, ${files} files, ${formatBytes(sizeBytes)}`);
+  console.log(`${folder}: ${name} version ${version}, ${counted(files, "file")}, ${formatBytes(sizeBytes)}`);
 }

@@ -1,6 +1,7 @@
 import { createApiClient } from "@tributary/api-client";
 import { asModelName } from "@tributary/core";
 import type { Command } from "commander";
+import { counted } from "../counted.ts";
 import { importedModel } from "../exports/imported-model.ts";
 import { openExported } from "../exports/read-exported.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
@@ -47,7 +48,7 @@ Examples:
       });
       if (options.json === true) return console.log(JSON.stringify(version));
       console.log(
-        `imported ${model} version ${was} as ${name} version ${version.version}: ${version.parameterCount} parameters, ${formatBytes(version.sizeBytes)} float32`,
+        `imported ${model} version ${was} as ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ${formatBytes(version.sizeBytes)} float32`,
       );
     });
 }

@@ -7,6 +7,7 @@ import {
 } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { versionOrAlias } from "../arguments.ts";
 import { addCardCommands } from "./card.ts";
 import { addRetentionCommand } from "./retention.ts";
@@ -220,5 +221,5 @@ function headline({
 }: ModelView): string {
   const released = releasedVersion === currentVersion ? "" : `, newest ${currentVersion} is not released`;
   const others = channels.slice(1).map((channel) => `, ${channel.name} ${channel.version}`);
-  return `${name}  stable  version ${releasedVersion} of ${versions}${released}${others.join("")}, ${parameterCount} parameters`;
+  return `${name}  stable  version ${releasedVersion} of ${versions}${released}${others.join("")}, ${counted(parameterCount, "parameter")}`;
 }

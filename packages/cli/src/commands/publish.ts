@@ -2,6 +2,7 @@ import { createApiClient } from "@tributary/api-client";
 import { readTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { describeModel } from "@tributary/onnx";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
@@ -53,7 +54,7 @@ Examples:
         const version = await api.publishModel(name, bytes, { release, runtime });
         if (options.json === true) return console.log(JSON.stringify(version));
         console.log(
-          `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
+          `published ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ` +
             `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8` +
             (version.releasedAt === null
               ? `; no channel points to it: tributary rollout start ${name} --arm ${version.version}`

@@ -9,6 +9,7 @@ import {
   type QuantizedModel,
 } from "@tributary/onnx";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { list } from "../arguments.ts";
 import { readCalibration, type CalibrationExamples } from "../calibration-file.ts";
 import { readHistograms } from "../models/histogram-file.ts";
@@ -133,7 +134,9 @@ function printComparison(comparison: ModelComparison | undefined): void {
     console.log("no calibration examples, so nothing was compared; --calibration FILE tells the error");
     return;
   }
-  console.log(`output error    ${formatPercent(comparison.relativeError)} on ${comparison.rows} examples`);
+  console.log(
+    `output error    ${formatPercent(comparison.relativeError)} on ${counted(comparison.rows, "example")}`,
+  );
   console.log(`same class      ${formatPercent(comparison.top1Agreement)}`);
   const { accuracy } = comparison;
   if (accuracy === undefined) return;

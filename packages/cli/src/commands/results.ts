@@ -1,5 +1,6 @@
 import type { ComparisonView, DriftView, MeasurementView, VerdictView } from "@tributary/api-client";
 import { createHistogram, isOfClasses, quantile, total } from "@tributary/metrics";
+import { counted } from "../counted.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 /** Lines for people of what the devices of one round measured: sums over them. */
@@ -7,12 +8,12 @@ export function measurementLines(measurement: MeasurementView): string[] {
   const { at, roundId, purpose, version, candidate, devices, counters, histograms } = measurement;
   const { comparison, drift } = measurement;
   const compared = candidate === null ? `version ${version}` : `version ${candidate} against ${version}`;
-  const lines = [`${at}  ${roundId}  ${purpose}  ${compared}, ${devices} devices`];
+  const lines = [`${at}  ${roundId}  ${purpose}  ${compared}, ${counted(devices, "device")}`];
   const { examples, currentLoss, currentCorrect } = counters;
   if (examples !== undefined && currentLoss !== undefined && currentCorrect !== undefined) {
     const { candidateLoss = currentLoss, candidateCorrect = currentCorrect } = counters;
     lines.push(
-      `  ${examples} examples, loss ${formatNumber(candidateLoss / examples, 4)}, accuracy ${formatPercent(candidateCorrect / examples)}`,
+      `  ${counted(examples, "example")}, loss ${formatNumber(candidateLoss / examples, 4)}, accuracy ${formatPercent(candidateCorrect / examples)}`,
     );
   } else {
     const counted = Object.entries(counters).filter(
@@ -91,9 +92,9 @@ export function verdictLine(verdict: VerdictView): string {
   const { result, metric, reference, improvement, lower, upper, requiredImprovement, devices, examples } =
     verdict;
   if (improvement === null || lower === null || upper === null) {
-    return `${result}: ${devices} held-out devices were too few to say`;
+    return `${result}: ${counted(devices, "held-out device")} were too few to say`;
   }
-  return `${result}: ${metric} better than version ${reference} by ${signed(improvement)} (${signed(lower)} to ${signed(upper)}, ${signed(requiredImprovement)} required), on ${examples} examples of ${devices} held-out devices`;
+  return `${result}: ${metric} better than version ${reference} by ${signed(improvement)} (${signed(lower)} to ${signed(upper)}, ${signed(requiredImprovement)} required), on ${counted(examples, "example")} of ${counted(devices, "held-out device")}`;
 }
 
 function signed(value: number): string {

@@ -1,6 +1,14 @@
-import { createApiClient, type RetentionRule, type RetentionView } from "@tributary/api-client";
-import type { Command } from "commander";
+import {
+  createApiClient,
+  type RetentionPreview,
+  type RetentionRule,
+  type RetentionView,
+} from "@tributary/api-client";
+import { Option, type Command } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { counted } from "../counted.ts";
+import { confirm } from "../confirm.ts";
+import { versionRanges } from "../models/version-ranges.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
@@ -18,6 +26,7 @@ interface Options extends OperatorOptions {
   readonly releasedWithinDays?: number;
   readonly deleteFiles?: true;
   readonly keepFiles?: true;
+  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,7 +35,7 @@ export function addRetentionCommand(command: Command): void {
   command
     .command("retention")
     .description(
-      "Show which versions of a model can be downloaded and why they stay, or change the rule. What devices may still need stays whatever it says.",
+      "Show which versions of a model can be downloaded and why they stay, or change the rule: asks before it takes versions out of the release. What devices may still need stays whatever it says.",
     )
     .argument("<name>", "the model")
     .option("--newest <n>", "so many of the newest versions stay", integerBetween(1, 1_000))
@@ -35,8 +44,14 @@ export function addRetentionCommand(command: Command): void {
       "what a channel pointed to within so many days stays",
       integerBetween(0, 3_650),
     )
-    .option("--delete-files", "delete the files of versions that left, at the coordinator's next start")
+    .addOption(
+      new Option(
+        "--delete-files",
+        "delete the files of versions that left, at the coordinator's next start",
+      ).conflicts("keepFiles"),
+    )
     .option("--keep-files", "keep them in the coordinator's folder, for exports")
+    .option("--yes", "do not ask")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -45,20 +60,46 @@ export function addRetentionCommand(command: Command): void {
       examples(
         "tributary model retention digits",
         "tributary model retention digits --newest 50 --released-within-days 30",
+        "tributary model retention digits --newest 5 --delete-files --yes",
       ),
     )
     .action(async (name: string, options: Options) => {
       const change = changeOf(options);
       const isChanged = Object.keys(change).length > 0;
-      const api = isChanged
-        ? createApiClient({ baseUrl: options.url, token: operatorToken(options) })
-        : readerApi(options);
-      const before = await api.retention(name);
-      const now = isChanged ? await api.setRetention(name, { ...before.rule, ...change }) : before;
+      const now = isChanged
+        ? await changeRule(name, change, options)
+        : await readerApi(options).retention(name);
       if (options.json === true) return console.log(JSON.stringify(now));
       console.log(ruleLine(now.rule));
       for (const line of tableLines(COLUMNS, now.offered)) console.log(line);
     });
+}
+
+async function changeRule(
+  name: string,
+  change: Partial<RetentionRule>,
+  options: Options,
+): Promise<RetentionView> {
+  const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+  const rule = { ...(await api.retention(name)).rule, ...change };
+  const consequences = consequencesOf(name, await api.previewRetention(name, rule));
+  if (consequences.length > 0) await confirm(consequences.join(" "), options);
+  return api.setRetention(name, rule);
+}
+
+/** What cannot be taken back, in sentences. */
+function consequencesOf(name: string, { leaving, filesDeletedOf }: RetentionPreview): string[] {
+  const one = leaving.length === 1;
+  return [
+    ...(leaving.length === 0
+      ? []
+      : [
+          `${versionRanges(leaving)} of ${name} ${one ? "leaves" : "leave"} the release for good: no device can download ${one ? "it" : "them"} any more.`,
+        ]),
+    ...(filesDeletedOf.length === 0
+      ? []
+      : [`Files of ${versionRanges(filesDeletedOf)} are deleted at the coordinator's next start.`]),
+  ];
 }
 
 function changeOf({ newest, releasedWithinDays, deleteFiles, keepFiles }: Options): Partial<RetentionRule> {
@@ -72,7 +113,10 @@ function changeOf({ newest, releasedWithinDays, deleteFiles, keepFiles }: Option
 
 function ruleLine({ newest, releasedWithinDays, deleteFiles }: RetentionRule): string {
   const released =
-    releasedWithinDays === 0 ? "" : `, and what was released in the last ${releasedWithinDays} days`;
+    releasedWithinDays === 0
+      ? ""
+      : `, and what was released in the last ${counted(releasedWithinDays, "day")}`;
   const files = deleteFiles ? "are deleted" : "stay in the coordinator's folder";
-  return `the newest ${newest} versions stay${released}; files of versions that left ${files}`;
+  const versions = newest === 1 ? "the newest version stays" : `the newest ${newest} versions stay`;
+  return `${versions}${released}; files of versions that left ${files}`;
 }

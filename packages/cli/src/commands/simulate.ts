@@ -18,6 +18,7 @@ import {
   type SimulationResult,
 } from "@tributary/simulator";
 import { Command, Option } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { readModelFile } from "../models/read-model-file.ts";
 import { readInput } from "../read-input.ts";
@@ -226,7 +227,7 @@ function printSummary(
   const minutes = (rows.at(-1)?.clockSeconds ?? 0) / 60;
   console.log("");
   console.log(
-    `${trained.length - abandoned} rounds committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
+    `${counted(trained.length - abandoned, "round")} committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
   );
   if (last !== undefined) {
     console.log(`loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`);

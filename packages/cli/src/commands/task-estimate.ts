@@ -1,6 +1,7 @@
 import { createApiClient, type EstimateInput, type EstimateView } from "@tributary/api-client";
 import { failure, systemClock } from "@tributary/core";
 import { Option, type Command } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { estimateLines } from "../estimate-lines.ts";
 import { examples } from "../examples.ts";
@@ -139,6 +140,8 @@ function tellProgress({ state, progress }: EstimateView): void {
   if (!process.stderr.isTTY) return;
   const { rounds, share } = progress;
   const text =
-    state === "waiting" ? "waits for its turn" : `${rounds} rounds, ${Math.round(share * 100)} % of the time`;
+    state === "waiting"
+      ? "waits for its turn"
+      : `${counted(rounds, "round")}, ${Math.round(share * 100)} % of the time`;
   process.stderr.write(`\r\u001b[2K${state === "done" ? "" : `simulated: ${text}`}`);
 }

@@ -1,6 +1,7 @@
 import { createApiClient, type TaskResetView, type TaskView } from "@tributary/api-client";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
@@ -261,7 +262,7 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}${why}  ${task.spec.mode.type}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}${why}  ${task.spec.mode.type}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${counted(task.roundsCommitted, "round")} committed, version ${task.currentVersion}${measured}`,
   );
   if (task.gate === null) return;
   const { last: verdict, failures, patience } = task.gate;

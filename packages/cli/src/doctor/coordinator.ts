@@ -1,5 +1,6 @@
 import type { ApiClient, KeyRoleView, StatusView, TaskView } from "@tributary/api-client";
 import { TributaryError } from "@tributary/core";
+import { counted } from "../counted.ts";
 import { explain } from "../explain.ts";
 import { waitingLine } from "../keys/role-lines.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
@@ -37,7 +38,7 @@ export async function checkCoordinator(check: CoordinatorCheck): Promise<readonl
     ];
   }
   return [
-    ok("coordinator", `${status.name} at ${url}, ${status.devices.connected} devices connected`),
+    ok("coordinator", `${status.name} at ${url}, ${counted(status.devices.connected, "device")} connected`),
     version(status, check.cliVersion),
     transport(url),
     await clock(check),
@@ -112,7 +113,7 @@ function refusedVersions({ refusedVersions: refused }: StatusView): readonly Fin
   return refused.map(({ model, version: number, code, devices }) =>
     warning(
       "releases",
-      `${devices} devices do not run version ${number} of ${model}: ${code}`,
+      `${counted(devices, "device")} ${devices === 1 ? "does" : "do"} not run version ${number} of ${model}: ${code}`,
       `They stay on the version before; tributary rollback ${model} lets all go back.`,
     ),
   );
@@ -149,7 +150,7 @@ function roleFindings(roles: readonly KeyRoleView[]): readonly Finding[] {
     if (waits !== undefined)
       return [warning("keys", waits, "Export it, sign it where the key lies, and import it.")];
     if (days > SOON_DAYS) return [];
-    const when = days < 0 ? "has expired" : `expires in ${days} days`;
+    const when = days < 0 ? "has expired" : `expires in ${counted(days, "day")}`;
     return [
       (days < 0 ? problem : warning)(
         "keys",
@@ -181,7 +182,7 @@ async function taskFinding(api: ApiClient, task: TaskView): Promise<Finding | un
   if (failures > 0)
     return warning(
       `task ${name}`,
-      `${failures} rounds in a row failed`,
+      failures === 1 ? "the last round failed" : `${failures} rounds in a row failed`,
       `tributary rounds ${name} shows why.`,
     );
   if (checkedIn > 0 || task.round?.endedAt === null) return undefined;

@@ -1,4 +1,5 @@
 import type { KeyRoleView } from "@tributary/api-client";
+import { counted } from "../counted.ts";
 import { tableLines } from "../table.ts";
 
 /** Roles and their keys as a table, and what waits below it. */
@@ -20,7 +21,7 @@ export function roleLines(roles: readonly KeyRoleView[]): string[] {
 function expiry({ expiresAt, expiresInDays }: KeyRoleView): string {
   if (expiresAt === null || expiresInDays === null) return "-";
   const day = expiresAt.slice(0, 10);
-  return expiresInDays < 0 ? `${day} (expired)` : `${day} (${expiresInDays} days)`;
+  return expiresInDays < 0 ? `${day} (expired)` : `${day} (${counted(expiresInDays, "day")})`;
 }
 
 function keyCell({ keyId, here }: KeyRoleView["keys"][number]): string {

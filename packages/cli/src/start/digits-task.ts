@@ -1,5 +1,6 @@
 import { asDigest, asModelName, asPopulationName, asTaskName } from "@tributary/core";
 import { parseTaskSpec, type TaskSpec } from "@tributary/protocol";
+import { counted } from "../counted.ts";
 
 export const POPULATION = asPopulationName("default");
 export const MODEL = asModelName("digits");
@@ -76,7 +77,7 @@ export function privacyLine({
 }: Pick<TaskSpec, "secureAggregation">): string {
   if (mode === "off") return "secure aggregation is off: this coordinator sees each update before it adds it";
   if (minimumCohort < PRIVATE_COHORT) {
-    return `a trial: updates are summed under masks, but sums may be of ${minimumCohort} devices: not private`;
+    return `a trial: updates are summed under masks, but sums may be of ${counted(minimumCohort, "device")}: not private`;
   }
-  return `updates are summed under masks, in sums of at least ${minimumCohort} devices`;
+  return `updates are summed under masks, in sums of at least ${counted(minimumCohort, "device")}`;
 }

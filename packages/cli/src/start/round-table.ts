@@ -1,4 +1,5 @@
 import type { RoundView } from "@tributary/api-client";
+import { counted } from "../counted.ts";
 import { formatBytes, formatNumber, formatPercent } from "./format.ts";
 
 interface Column {
@@ -50,9 +51,9 @@ export function phaseLine(round: RoundView): string {
         const { step, survivors, cohort } = round.secure;
         return `${number}: securing (${step}), ${survivors} of ${cohort} in the sum`;
       }
-      return `${number}: reporting, ${round.reported} of ${round.cohort} updates`;
+      return `${number}: reporting, ${round.reported} of ${counted(round.cohort, "update")}`;
     case "aggregating":
-      return `${number}: aggregating ${round.reported} updates, evaluating`;
+      return `${number}: aggregating ${counted(round.reported, "update")}, evaluating`;
     case "committed":
       return `${number}: committed as version ${round.version}`;
     case "buffered":

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { createApiClient, subscribeEvents } from "@tributary/api-client";
 import type { Coordinator } from "@tributary/coordinator";
 import { createFleet } from "@tributary/simulator";
+import { counted } from "../counted.ts";
 import { loadDataset } from "./dataset.ts";
 import { floorFor, MODEL, POPULATION, PRIVATE_COHORT, privacyLine, TASK } from "./digits-task.ts";
 import { ensureModel, ensureTask } from "./ensure.ts";
@@ -68,7 +69,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
   allowed.minimumCohort = minimumCohort;
   if (spec !== undefined) progress.line(`privacy    ${privacyLine(spec)}`);
   if (options.fleet) {
-    progress.step(`starting ${options.devices} devices`);
+    progress.step(`starting ${counted(options.devices, "device")}`);
     const fleet = await createFleet({
       coordinator: coordinator.url,
       trustedRoot: coordinator.tufRoot,
