@@ -14,11 +14,12 @@ import { LISTS } from "../pages/lists.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { unknownChannel } from "../registry/release-version.ts";
+import { signedChannels } from "../releases/is-signed.ts";
 import { channelView, versionView } from "../registry/views.ts";
 import type { App } from "./app.ts";
 
 export interface ChannelRouteOptions {
-  readonly store: Pick<MetadataStore, "channels">;
+  readonly store: Pick<MetadataStore, "channels" | "releases">;
   readonly registry: Pick<Registry, "model" | "release" | "removeChannel">;
 }
 
@@ -27,9 +28,11 @@ const operator = [{ operator: [] }];
 
 /** What devices ask models by, and releasing a version. */
 export function registerChannelRoutes(app: App, { store, registry }: ChannelRouteOptions): void {
-  const channelsOf = async (model: ModelName): Promise<ChannelList> => ({
-    channels: (await store.channels.list(model)).map(channelView),
-  });
+  const channelsOf = async (model: ModelName): Promise<ChannelList> => {
+    const signed = await signedChannels(store, model);
+    const channels = await store.channels.list(model);
+    return { channels: channels.map((each) => ({ ...channelView(each), signed: signed.has(each.name) })) };
+  };
 
   app.get(
     "/v1/models/:model/channels",

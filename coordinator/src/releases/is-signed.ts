@@ -1,17 +1,43 @@
 import type { ModelName } from "@tributary/core";
-import { parseMetadata } from "@tributary/tuf";
+import { parseMetadata, type TargetsMetadata } from "@tributary/tuf";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { PlanRef } from "../ports/task-records.ts";
-import { modelRole } from "./roles.ts";
+import { modelRole, trainingRole } from "./roles.ts";
+import { manifestPath, weightsPath } from "./target-paths.ts";
+
+type Rows = Pick<MetadataStore, "releases">;
 
 /** Whether devices find a plan in the signed release. Where a model's keys lie elsewhere, it waits for their signatures. */
 export async function isPlanSigned(
-  { releases }: Pick<MetadataStore, "releases">,
+  { releases }: Rows,
   model: ModelName,
   { target, digest }: Pick<PlanRef, "target" | "digest">,
 ): Promise<boolean> {
-  const metadata = await releases.latest(modelRole(model));
-  if (metadata === undefined) return false;
-  const { targets } = (await parseMetadata("targets", metadata.bytes)).signed;
-  return targets.get(target)?.sha256 === digest;
+  return (await signedTargets(releases, modelRole(model))).get(target)?.sha256 === digest;
+}
+
+/** The channels of a model of which the signed release says what they point to; the others wait for signatures. */
+export async function signedChannels(
+  { releases, channels }: Rows & Pick<MetadataStore, "channels">,
+  model: ModelName,
+): Promise<ReadonlySet<string>> {
+  const released = await signedTargets(releases, modelRole(model));
+  const trained = await signedTargets(releases, trainingRole(model));
+  const signed = new Set<string>();
+  for (const { name, version } of await channels.list(model)) {
+    const manifest = manifestPath(model, name);
+    const weights = weightsPath(model, version);
+    const wanted = await releases.target(manifest);
+    const isSigned = wanted !== undefined && released.get(manifest)?.sha256 === wanted.digest;
+    if (isSigned && (released.has(weights) || trained.has(weights))) signed.add(name);
+  }
+  return signed;
+}
+
+async function signedTargets(
+  releases: MetadataStore["releases"],
+  role: string,
+): Promise<TargetsMetadata["targets"]> {
+  const metadata = await releases.latest(role);
+  return metadata === undefined ? new Map() : (await parseMetadata("targets", metadata.bytes)).signed.targets;
 }

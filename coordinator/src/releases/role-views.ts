@@ -1,12 +1,13 @@
 import type { Clock, Env } from "@tributary/core";
 import type { KeyRoleView } from "@tributary/protocol";
 import { keyIdOf, parseMetadata, TUF_ROLES, type RoleKeySet } from "@tributary/tuf";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { RoleRecord } from "../ports/release-records.ts";
 import type { KeyRing, SignedRole } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { expiryOf, fileType, isSignedBy, keySetIn, sameContent, versionOf, votesOf } from "./role-files.ts";
 import { inPriority, isOnline } from "./roles.ts";
-import type { SigningState } from "./signing-state.ts";
+import { byRole, type SigningState } from "./signing-state.ts";
 
 export interface RoleViewOptions {
   readonly ring: Pick<KeyRing, "signersOf">;
@@ -46,8 +47,29 @@ async function roleView(
 
 const DAY_MS = 86_400_000;
 
+/** Roles whose next file waits for signatures, and of how many. */
+export async function waitingRoles({ releases }: Pick<MetadataStore, "releases">): Promise<
+  readonly (Pick<KeyRoleView, "role" | "model"> & {
+    readonly waiting: NonNullable<KeyRoleView["waiting"]>;
+  })[]
+> {
+  const drafts = byRole(await releases.drafts());
+  if (drafts.size === 0) return [];
+  const signed = byRole(await releases.allLatest());
+  const found = await Promise.all(
+    (await releases.roles()).map(async (record) => {
+      const waiting = await waitingView({ drafts, signed }, record);
+      return waiting === null ? [] : [{ role: record.role, model: record.model, waiting }];
+    }),
+  );
+  return found.flat();
+}
+
 /** What a role's next file still needs; null where it needs nothing. */
-async function waitingView(state: SigningState, record: RoleRecord): Promise<KeyRoleView["waiting"]> {
+async function waitingView(
+  state: Pick<SigningState, "drafts" | "signed">,
+  record: RoleRecord,
+): Promise<KeyRoleView["waiting"]> {
   const { role, keys, threshold } = record;
   const draft = state.drafts.get(role);
   if (draft === undefined) return null;

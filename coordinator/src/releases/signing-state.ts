@@ -24,8 +24,6 @@ export async function readSigningState(
   { releases }: Pick<MetadataStore, "releases">,
   heads: LogHeads,
 ): Promise<SigningState> {
-  const byRole = <T extends { readonly role: string }>(records: readonly T[]): ReadonlyMap<string, T> =>
-    new Map(records.map((record) => [record.role, record]));
   return {
     signed: byRole(await releases.allLatest()),
     roles: byRole(await releases.roles()),
@@ -33,6 +31,10 @@ export async function readSigningState(
     targets: await releases.targets(),
     heads,
   };
+}
+
+export function byRole<T extends { readonly role: string }>(records: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(records.map((record) => [record.role, record]));
 }
 
 /** As it is after targets were put and removed, and roles given other keys. */

@@ -12,6 +12,7 @@ import {
   type MetricDocument,
   type VerdictView,
 } from "@tributary/protocol";
+import { addSignatures, generateTufKey } from "@tributary/tuf";
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createBusyMeter } from "../../src/alerts/busy-meter.ts";
@@ -23,6 +24,7 @@ import { createReleases } from "../../src/releases/releases.ts";
 import { resolveConfig } from "../../src/config.ts";
 import {
   exampleAudit,
+  exampleBlob,
   exampleDevice,
   exampleRound,
   exampleTask,
@@ -355,6 +357,34 @@ test("metadata that nobody signs anew", async () => {
   const roles = (await found("metadata-expires")).map(({ subject }) => subject.role);
   expect(roles).toContain("targets");
   expect(roles).not.toContain("timestamp");
+});
+
+test("a release that waits for signatures, until it is signed", async () => {
+  const config = resolveConfig({ dataDir: room.folder });
+  const releases = await createReleases({ config, env: room.env, store: room.store });
+  await room.publish();
+  const release = (path: string) =>
+    releases.release({ put: [{ role: "digits", path, ...exampleBlob(path), custom: null }] }, (change) =>
+      room.store.releases.apply(change),
+    );
+  await release("models/digits/stable.json");
+  expect(await found("signatures-missing")).toEqual([]);
+  const elsewhere = (await generateTufKey()).signer;
+  const here = await releases.keys.publicKeys("digits");
+  await releases.keys.set("digits", { keys: [...here, elsewhere.key] });
+  await releases.keys.set("digits", { threshold: 2 });
+  await release("models/digits/beta.json");
+  expect(await found("signatures-missing")).toMatchObject([
+    {
+      subject: { role: "digits", model: "digits" },
+      summary: "A change of digits waits for signatures: 1 of 2 are there",
+      advice: expect.stringContaining("tributary keys export digits"),
+    },
+  ]);
+  const { bytes } = await releases.keys.draft("digits");
+  await releases.keys.sign("digits", await addSignatures(bytes, [elsewhere]));
+  expect(await found("signatures-missing")).toEqual([]);
+  await releases.close();
 });
 
 test("a record of the audit log that was edited, also long after it was read, and one that was cut off", async () => {

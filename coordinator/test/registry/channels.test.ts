@@ -48,7 +48,12 @@ test("each channel has its own signed manifest and is moved alone", async () => 
     ["stable", 1],
     ["beta", 3],
   ]);
-  expect(await api.model("digits")).toMatchObject({ releasedVersion: 1, currentVersion: 4, channels });
+  expect(channels.map(({ signed }) => signed)).toEqual([true, true]);
+  expect(await api.model("digits")).toMatchObject({
+    releasedVersion: 1,
+    currentVersion: 4,
+    channels: channels.map(({ name, version, releasedAt }) => ({ name, version, releasedAt })),
+  });
   // What only beta points to was released to everybody by its publication alone.
   const before = (await api.versions("digits")).versions.find(({ version }) => version === 3)!.releasedAt;
   expect(Date.parse(before!)).toBeLessThan(Date.parse(channels[1]!.releasedAt));

@@ -119,6 +119,7 @@ export type {
   SearchResult,
   SearchView,
   SessionView,
+  SignedChannelView,
   SignedInView,
   StatusView,
   StorageChange,

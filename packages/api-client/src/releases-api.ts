@@ -5,7 +5,6 @@ import { pageQuery, type PageOptions } from "./pages.ts";
 import type {
   AliasView,
   ChannelHistoryPage,
-  ChannelView,
   RetentionPreview,
   RetentionRule,
   RetentionView,
@@ -13,6 +12,7 @@ import type {
   RolloutPage,
   RolloutSpecInput,
   RolloutView,
+  SignedChannelView,
   VersionView,
   WithdrawnVersionView,
 } from "./views.ts";
@@ -27,11 +27,11 @@ export interface ReleasesApi {
   /** Moves a channel of a model to a version, which may be given by an alias. */
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
-  channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  channels(model: string, options?: CallOptions): Promise<readonly SignedChannelView[]>;
   /** Each version that a channel pointed to once, what it was last moved to first. */
   channelHistory(model: string, channel: string, options?: PageOptions): Promise<ChannelHistoryPage>;
   /** Devices on the channel stay on their version. Gives those that are left. */
-  removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly SignedChannelView[]>;
   /** Versions that no device runs any more, newest first. */
   withdrawals(model: string, options?: CallOptions): Promise<readonly WithdrawnVersionView[]>;
   /** No device runs the version any more, and it is offered to none again. */

@@ -77,6 +77,8 @@ export type RetentionRule = RetentionView["rule"];
 export type RetentionPreview = Answer<"/v1/models/{model}/retention/preview">;
 /** What a channel points to. */
 export type ChannelView = ModelView["channels"][number];
+/** And whether the signed release says so. */
+export type SignedChannelView = Answer<"/v1/models/{model}/channels">["channels"][number];
 export type ChannelHistoryPage = Answer<"/v1/models/{model}/channels/{channel}/history">;
 /** A channel other than stable was moved or, where the version is null, removed. */
 export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {

@@ -30,6 +30,7 @@ export const ALERT_KINDS = [
   "disk-almost-full",
   "metadata-expires",
   "metadata-not-renewed",
+  "signatures-missing",
   "audit-broken",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
@@ -126,6 +127,11 @@ export const ALERT_KIND_FACTS: {
     watches:
       "Signed metadata that the coordinator renews by itself (timestamp, snapshot) expires within so many minutes",
     threshold: { default: 60, minimum: 1, maximum: 10_080, unit: "minutes" },
+    chosenBy: null,
+  },
+  "signatures-missing": {
+    watches: "A release, or a change of keys, waits for signatures of keys that lie elsewhere",
+    threshold: null,
     chosenBy: null,
   },
   "audit-broken": {
@@ -233,6 +239,12 @@ export const BUILT_IN_ALERT_RULES: readonly AlertRule[] = Object.freeze([
   builtIn({ name: "audit-broken", kind: "audit-broken", severity: "critical" }),
   builtIn({ name: "metadata-not-renewed", kind: "metadata-not-renewed", severity: "critical" }),
   builtIn({ name: "metadata-expires", kind: "metadata-expires", repeatMs: DAY_MS }),
+  builtIn({
+    name: "signatures-missing",
+    kind: "signatures-missing",
+    forMs: 15 * MINUTE_MS,
+    repeatMs: DAY_MS,
+  }),
   builtIn({ name: "disk-almost-full", kind: "disk-almost-full", forMs: 10 * MINUTE_MS }),
   builtIn({ name: "rounds-fail", kind: "rounds-fail" }),
   builtIn({ name: "accuracy-fell", kind: "accuracy-fell", forMs: 5 * MINUTE_MS }),

@@ -25,8 +25,18 @@ export const ChannelView = Type.Object({
 });
 export type ChannelView = Static<typeof ChannelView>;
 
+/** A channel, and whether devices get what it points to. */
+export const SignedChannelView = Type.Object({
+  ...ChannelView.properties,
+  signed: Type.Boolean({
+    description:
+      "Whether the signed release says so; false: devices stay on what it pointed to before, until keys that lie elsewhere have signed (`GET /v1/keys`)",
+  }),
+});
+export type SignedChannelView = Static<typeof SignedChannelView>;
+
 /** `GET /v1/models/:model/channels`: stable first, then by name. */
-export const ChannelList = Type.Object({ channels: readonlyArray(ChannelView) });
+export const ChannelList = Type.Object({ channels: readonlyArray(SignedChannelView) });
 export type ChannelList = Static<typeof ChannelList>;
 
 /** Query of `GET /v1/models/:model/channels/:channel/history` */

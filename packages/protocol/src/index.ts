@@ -228,6 +228,7 @@ export {
   ChannelView,
   MAX_CHANNELS,
   ReleaseRequest,
+  SignedChannelView,
   STABLE_CHANNEL,
 } from "./channels.ts";
 export {

@@ -57,6 +57,7 @@ const TOLD: ReadonlySet<AlertView["kind"]> = new Set([
   "version-refused",
   "metadata-expires",
   "metadata-not-renewed",
+  "signatures-missing",
 ]);
 
 /** Those that nobody has seen. */

@@ -8,6 +8,7 @@ import {
   diskAlmostFull,
   metadataExpires,
   metadataNotRenewed,
+  signaturesMissing,
   storageProblem,
 } from "./machine.ts";
 import { rolloutFailed } from "./rollouts.ts";
@@ -31,6 +32,7 @@ export function createWatches(): { readonly [Kind in AlertKind]: Watch } {
     "disk-almost-full": diskAlmostFull,
     "metadata-expires": metadataExpires,
     "metadata-not-renewed": metadataNotRenewed,
+    "signatures-missing": signaturesMissing,
     "audit-broken": createAuditWatch(),
   };
 }

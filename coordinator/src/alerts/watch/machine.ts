@@ -1,4 +1,5 @@
 import { expiryOf } from "../../releases/role-files.ts";
+import { waitingRoles } from "../../releases/role-views.ts";
 import { percent, type Finding, type Watch } from "../finding.ts";
 
 const MINUTE_MS = 60_000;
@@ -77,6 +78,21 @@ export const metadataNotRenewed: Watch = (signals, _, { threshold, now }) =>
       advice: "Look at the coordinator's log. Devices take no update once it has expired.",
     }),
   );
+
+/** What devices do not get before keys that lie elsewhere have signed it. A renewal has months: `metadataExpires` tells of it. */
+export const signaturesMissing: Watch = async ({ store }) =>
+  (await waitingRoles(store)).flatMap(({ role, model, waiting }): readonly Finding[] => {
+    if (waiting.reason !== "change") return [];
+    const counts = waiting.signatures.map(({ have, need }) => `${have} of ${need}`);
+    return [
+      {
+        subject: { role, ...(model === null ? {} : { model }) },
+        value: null,
+        summary: `A change of ${role} waits for signatures: ${counts.join(", and of the keys before ")} are there`,
+        advice: `Devices do not get it before: tributary keys export ${role}, tributary keys sign, tributary keys import ${role}`,
+      },
+    ];
+  });
 
 async function expiring(
   { store }: Pick<Parameters<Watch>[0], "store">,

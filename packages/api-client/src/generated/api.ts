@@ -1954,7 +1954,7 @@ export interface components {
              * @description What it looks at
              * @enum {string}
              */
-            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "signatures-missing" | "audit-broken";
             /**
              * @description false: it looks at nothing, and its alerts end
              * @default true
@@ -2026,7 +2026,7 @@ export interface components {
             id: number;
             rule: string;
             /** @enum {string} */
-            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "signatures-missing" | "audit-broken";
             /** @enum {string} */
             severity: "info" | "warning" | "critical";
             /** @enum {string} */
@@ -2260,7 +2260,7 @@ export interface components {
             next: string | null;
         };
         ChannelList: {
-            channels: components["schemas"]["ChannelView"][];
+            channels: components["schemas"]["SignedChannelView"][];
         };
         ChannelView: {
             name: string;
@@ -4400,6 +4400,17 @@ export interface components {
             name: string;
             password: string;
         };
+        SignedChannelView: {
+            name: string;
+            version: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            releasedAt: string;
+            /** @description Whether the signed release says so; false: devices stay on what it pointed to before, until keys that lie elsewhere have signed (`GET /v1/keys`) */
+            signed: boolean;
+        };
         SignedDraft: {
             file: string;
         };
@@ -4435,7 +4446,7 @@ export interface components {
         SilenceMatcher: {
             rule?: string;
             /** @enum {string} */
-            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+            kind?: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "signatures-missing" | "audit-broken";
             model?: string;
             task?: string;
         };
@@ -11984,7 +11995,7 @@ export interface operations {
                      * @description What it looks at
                      * @enum {string}
                      */
-                    kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "audit-broken";
+                    kind: "rounds-fail" | "accuracy-fell" | "gate-failed" | "rollout-failed" | "drift" | "version-refused" | "no-devices" | "devices-silent" | "push-slow" | "coordinator-busy" | "storage-problem" | "disk-almost-full" | "metadata-expires" | "metadata-not-renewed" | "signatures-missing" | "audit-broken";
                     /**
                      * @description false: it looks at nothing, and its alerts end
                      * @default true
