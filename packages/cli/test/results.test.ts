@@ -164,7 +164,9 @@ test("model release moves a channel, also back and by what a version is called",
       /stable {2}version 1 of 2, newest 2 is not released, beta 2, \d+ param/,
     );
     const table = async (command: string) => (await runMain("model", command, "digits", ...at)).stdout;
-    expect(await table("channels")).toMatch(/^channel +version +since\nstable +1 +20\S+\nbeta +2 +20\S+\n$/);
+    expect(await table("channels")).toMatch(
+      /^channel +version +since +state\nstable +1 +20\S+\nbeta +2 +20\S+\n$/,
+    );
     expect(await table("aliases")).toMatch(/^alias +version +since\nchampion +1 +\S+\nnext +2 +\S+\n$/);
     expect((await runMain("versions", "digits", ...at)).stdout).toMatch(
       /^ +2 +1 +operator +0 +0 +- +- +beta next\n +1 +- +operator/m,

@@ -1,9 +1,11 @@
 import { createApiClient } from "@tributary/api-client";
 import { asModelName } from "@tributary/core";
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Command } from "commander";
 import { counted } from "../counted.ts";
 import { importedModel } from "../exports/imported-model.ts";
 import { openExported } from "../exports/read-exported.ts";
+import { waitingLines, waitingRoles } from "../models/release-state.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 
@@ -46,9 +48,11 @@ Examples:
         importedFrom: exported.digest,
         release: options.release,
       });
-      if (options.json === true) return console.log(JSON.stringify(version));
+      const waitsFor = version.releasedAt === null ? [] : await waitingRoles(api, name, STABLE_CHANNEL);
+      if (options.json === true) return console.log(JSON.stringify({ ...version, waitsFor }));
       console.log(
         `imported ${model} version ${was} as ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ${formatBytes(version.sizeBytes)} float32`,
       );
+      for (const line of waitingLines(waitsFor)) console.log(line);
     });
 }

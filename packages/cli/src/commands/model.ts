@@ -1,9 +1,9 @@
 import {
   createApiClient,
   type AliasView,
-  type ChannelView,
   type GraphPort,
   type ModelView,
+  type SignedChannelView,
 } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
@@ -16,6 +16,13 @@ import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import {
+  channelNotes,
+  releaseState,
+  waitingLines,
+  waitingRoles,
+  type ReleaseState,
+} from "../models/release-state.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -28,10 +35,11 @@ const PORTS: readonly TableColumn<Port>[] = [
   { title: "shape", cell: ({ shape }) => `[${shape.map((size) => (size < 0 ? "*" : size)).join(",")}]` },
 ];
 
-const CHANNELS: readonly TableColumn<ChannelView>[] = [
+const channelColumns = (release: ReleaseState): readonly TableColumn<SignedChannelView>[] => [
   { title: "channel", cell: ({ name }) => name },
   { title: "version", cell: ({ version }) => String(version), align: "right" },
   { title: "since", cell: ({ releasedAt }) => releasedAt },
+  { title: "state", cell: (channel) => channelNotes(channel, release).join(", ") },
 ];
 
 const ALIASES: readonly TableColumn<AliasView>[] = [
@@ -58,9 +66,10 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model list --json"))
     .action(async ({ url, dataDir, json }: Options) => {
-      const models = await readerApi({ url, dataDir }).models();
+      const api = readerApi({ url, dataDir });
+      const models = await api.models();
       if (json === true) return console.log(JSON.stringify({ models }));
-      for (const model of models) console.log(headline(model));
+      for (const model of models) console.log(headline(model, await releaseState(api, model.name)));
       if (models.length === 0) console.log("no models");
     });
 
@@ -73,9 +82,10 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model show digits"))
     .action(async (name: string, { url, dataDir, json }: Options) => {
-      const model = await readerApi({ url, dataDir }).model(name);
+      const api = readerApi({ url, dataDir });
+      const model = await api.model(name);
       if (json === true) return console.log(JSON.stringify(model));
-      console.log(headline(model));
+      console.log(headline(model, await releaseState(api, name)));
       const ports = [
         ...model.inputs.map((port): Port => ({ ...port, direction: "input" })),
         ...model.outputs.map((port): Port => ({ ...port, direction: "output" })),
@@ -107,8 +117,10 @@ export function modelCommand(): Command {
         const { channel } = options;
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const released = await api.releaseVersion(name, version, { channel });
-        if (options.json === true) return console.log(JSON.stringify(released));
+        const waitsFor = await waitingRoles(api, name, channel);
+        if (options.json === true) return console.log(JSON.stringify({ ...released, waitsFor }));
         console.log(`released ${name} ${released.version} on ${channel}`);
+        for (const line of waitingLines(waitsFor)) console.log(line);
       },
     );
 
@@ -121,9 +133,10 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model channels digits"))
     .action(async (name: string, { url, dataDir, json }: Options) => {
-      const channels = await readerApi({ url, dataDir }).channels(name);
-      if (json === true) return console.log(JSON.stringify({ channels }));
-      for (const line of tableLines(CHANNELS, channels)) console.log(line);
+      const api = readerApi({ url, dataDir });
+      if (json === true) return console.log(JSON.stringify({ channels: await api.channels(name) }));
+      const release = await releaseState(api, name);
+      for (const line of tableLines(channelColumns(release), release.channels)) console.log(line);
     });
 
   command
@@ -211,15 +224,18 @@ export function modelCommand(): Command {
   return command;
 }
 
-function headline({
-  name,
-  channels,
-  currentVersion,
-  releasedVersion,
-  versions,
-  parameterCount,
-}: ModelView): string {
+function headline(
+  { name, channels, currentVersion, releasedVersion, versions, parameterCount }: ModelView,
+  release: ReleaseState,
+): string {
   const released = releasedVersion === currentVersion ? "" : `, newest ${currentVersion} is not released`;
-  const others = channels.slice(1).map((channel) => `, ${channel.name} ${channel.version}`);
-  return `${name}  stable  version ${releasedVersion} of ${versions}${released}${others.join("")}, ${counted(parameterCount, "parameter")}`;
+  const notes = (of: string): string => {
+    const channel = release.channels.find((each) => each.name === of);
+    const found = channel === undefined ? [] : channelNotes(channel, release);
+    return found.length === 0 ? "" : ` (${found.join(", ")})`;
+  };
+  const others = channels
+    .slice(1)
+    .map((channel) => `, ${channel.name} ${channel.version}${notes(channel.name)}`);
+  return `${name}  stable  version ${releasedVersion} of ${versions}${notes("stable")}${released}${others.join("")}, ${counted(parameterCount, "parameter")}`;
 }

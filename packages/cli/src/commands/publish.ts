@@ -1,9 +1,11 @@
 import { createApiClient } from "@tributary/api-client";
 import { readTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { describeModel } from "@tributary/onnx";
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import { Command } from "commander";
 import { counted } from "../counted.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { waitingLines, waitingRoles } from "../models/release-state.ts";
 import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
 import { formatBytes } from "../start/format.ts";
@@ -52,7 +54,8 @@ Examples:
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const { release, runtime } = options;
         const version = await api.publishModel(name, bytes, { release, runtime });
-        if (options.json === true) return console.log(JSON.stringify(version));
+        const waitsFor = version.releasedAt === null ? [] : await waitingRoles(api, name, STABLE_CHANNEL);
+        if (options.json === true) return console.log(JSON.stringify({ ...version, waitsFor }));
         console.log(
           `published ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ` +
             `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8` +
@@ -60,6 +63,7 @@ Examples:
               ? `; no channel points to it: tributary rollout start ${name} --arm ${version.version}`
               : ""),
         );
+        for (const line of waitingLines(waitsFor)) console.log(line);
         if (!trainable) console.error(`devices can run it but not train it: ${reasons.join("; ")}`);
       },
     );

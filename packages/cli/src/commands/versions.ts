@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { releaseState } from "../models/release-state.ts";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { beforeOption, printNext } from "../paging.ts";
@@ -27,8 +28,8 @@ export function versionsCommand(): Command {
       const api = readerApi(options);
       const { versions, next } = await api.versions(name, { limit: last, cursor: before });
       if (json === true) return console.log(JSON.stringify({ versions, next }));
-      const names = namesOf(await api.model(name));
-      for (const line of tableLines(versionColumns(names), versions)) console.log(line);
+      const columns = versionColumns(namesOf(await api.model(name)), await releaseState(api, name));
+      for (const line of tableLines(columns, versions)) console.log(line);
       printNext(next, "--before");
     });
 }

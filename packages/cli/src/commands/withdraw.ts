@@ -3,6 +3,7 @@ import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
+import { releaseState, waitingLines, waitingRoles } from "../models/release-state.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -37,15 +38,17 @@ export function addWithdrawCommands(command: Command): void {
         );
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const withdrawn = await api.withdrawVersion(name, version, options.reason);
-        if (options.json === true) return console.log(JSON.stringify(withdrawn));
+        const waitsFor = await waitingRoles(api, name);
+        if (options.json === true) return console.log(JSON.stringify({ ...withdrawn, waitsFor }));
         console.log(`withdrawn ${name} ${version}: ${withdrawn.reason}`);
-        const gone = new Set((await api.withdrawals(name)).map((each) => each.version));
-        for (const channel of await api.channels(name))
+        const { channels, withdrawn: gone } = await releaseState(api, name);
+        for (const channel of channels)
           console.log(
             gone.has(channel.version)
               ? `  ${channel.name} has no version left that devices may run: release another`
               : `  ${channel.name} points to version ${channel.version}`,
           );
+        for (const line of waitingLines(waitsFor)) console.log(line);
       },
     );
 

@@ -1,8 +1,12 @@
 import type { ModelView, VersionView } from "@tributary/api-client";
+import type { ReleaseState } from "./release-state.ts";
 import type { TableColumn } from "../table.ts";
 
 /** What a model's versions are called, and the channels that point to them. */
-export function namesOf({ channels, aliases }: ModelView): ReadonlyMap<number, readonly string[]> {
+export function namesOf({
+  channels,
+  aliases,
+}: Pick<ModelView, "channels" | "aliases">): ReadonlyMap<number, readonly string[]> {
   const names = new Map<number, string[]>();
   for (const { name, version } of [...channels, ...aliases])
     names.set(version, [...(names.get(version) ?? []), name]);
@@ -12,6 +16,7 @@ export function namesOf({ channels, aliases }: ModelView): ReadonlyMap<number, r
 /** A version, where it came from and how it was measured. */
 export function versionColumns(
   names: ReadonlyMap<number, readonly string[]>,
+  release: ReleaseState,
 ): readonly TableColumn<VersionView>[] {
   return [
     { title: "version", cell: ({ version }) => String(version), align: "right" },
@@ -22,6 +27,15 @@ export function versionColumns(
     { title: "loss", cell: ({ loss }) => loss?.toFixed(4) ?? "-", align: "right" },
     { title: "accuracy", cell: accuracyOf },
     { title: "names", cell: ({ version }) => names.get(version)?.join(" ") ?? "" },
+    { title: "state", cell: ({ version }) => stateOf(version, release).join(", ") },
+  ];
+}
+
+function stateOf(version: number, { channels, withdrawn }: ReleaseState): string[] {
+  const unsigned = channels.filter((channel) => channel.version === version && !channel.signed);
+  return [
+    ...(withdrawn.has(version) ? ["withdrawn"] : []),
+    ...unsigned.map(({ name }) => `${name} waits for signatures`),
   ];
 }
 
