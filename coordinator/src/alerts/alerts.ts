@@ -70,7 +70,7 @@ export interface Alerts {
   rule(name: string, scope: SubjectScope): Promise<AlertRuleView>;
   /** @throws `protocol/invalid-document`, `coordinator/too-many-alert-rules` */
   setRule(name: string, document: unknown, by: AuditActor): Promise<AlertRuleView>;
-  /** @throws `coordinator/unknown-alert-rule` */
+  /** @throws `coordinator/unknown-alert-rule`, `coordinator/alert-rule-unchanged` */
   removeRule(name: string, by: AuditActor): Promise<void>;
   /** @throws `http/invalid-cursor` */
   list(query: AlertListQuery, scope: SubjectScope): Promise<AlertList>;

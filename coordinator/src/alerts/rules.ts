@@ -75,7 +75,7 @@ function nameFault(
 /**
  * Removes a rule of an operator's own; one that is built in is again as it was.
  *
- * @throws `coordinator/unknown-alert-rule` also for one that is built in and was not changed
+ * @throws `coordinator/unknown-alert-rule`, `coordinator/alert-rule-unchanged` for one that is built in and as it was
  */
 export async function removeAlertRule(
   { store, env }: { readonly store: MetadataStore; readonly env: Pick<Env, "clock"> },
@@ -83,17 +83,22 @@ export async function removeAlertRule(
   by: AuditActor,
 ): Promise<void> {
   await store.transaction(async (tx) => {
-    if (!(await tx.alertRules.remove(name))) throw unknownRule(name);
+    if (!(await tx.alertRules.remove(name)))
+      throw BUILT_IN_ALERT_RULES.some((rule) => rule.name === name) ? unchangedRule(name) : unknownRule(name);
     await tx.audit.append([alertRuleRemoved(by, name)], env.clock.now());
   });
 }
 
-export function unknownRule(name: string): Error {
+function unchangedRule(name: string): Error {
   return failure(
-    "coordinator/unknown-alert-rule",
-    `alerts: no rule "${name}" that an operator made or changed`,
+    "coordinator/alert-rule-unchanged",
+    `alerts: rule "${name}" is built in and was not changed`,
     {
       detail: { rule: name },
     },
   );
+}
+
+export function unknownRule(name: string): Error {
+  return failure("coordinator/unknown-alert-rule", `alerts: no rule "${name}"`, { detail: { rule: name } });
 }

@@ -250,7 +250,7 @@ test("rules are changed, disabled, added, narrowed and put back", async () => {
     state: "firing",
   });
   expect(await codeOf(room.alerts.removeRule("rounds-fail", OPERATOR_BY_HTTP))).toBe(
-    "coordinator/unknown-alert-rule",
+    "coordinator/alert-rule-unchanged",
   );
   const records = await room.store.audit.list({ action: "alert-rule.set" }, { limit: 1 });
   expect(records).toMatchObject([{ object: { rule: "night" }, detail: { enabled: false, threshold: 1 } }]);

@@ -73,7 +73,11 @@ test("rules are listed, disabled, enabled and removed; a document goes round", a
   expect((await runMain("alerts", "rules", "remove", "push-slow", ...at)).stdout).toBe(
     "rule push-slow was removed\n",
   );
-  expect((await runMain("alerts", "rules", "remove", "push-slow", ...at)).code).toBe(EXIT_CODES.notFound);
+  expect(await runMain("alerts", "rules", "remove", "push-slow", ...at)).toMatchObject({
+    code: EXIT_CODES.failed,
+    stderr: expect.stringContaining("built in and was not changed: there is nothing to remove"),
+  });
+  expect((await runMain("alerts", "rules", "remove", "night", ...at)).code).toBe(EXIT_CODES.notFound);
   await writeFile(file, JSON.stringify({ name: "x", kind: "drift", threshold: -1 }));
   expect((await runMain("alerts", "rules", "set", file, ...at)).stderr).toMatch(/\/threshold/);
 });

@@ -1164,6 +1164,11 @@ export const ERROR_CATALOG = {
     advice: "Only what fires is acknowledged; silence what is not to be told when it fires again.",
   },
   "coordinator/unknown-alert-rule": { status: 404, publicMessage: "There is no such alert rule." },
+  "coordinator/alert-rule-unchanged": {
+    status: 409,
+    publicMessage: "The alert rule is built in and was not changed: there is nothing to remove.",
+    advice: "To look by it no more, disable it: tributary alerts rules disable NAME.",
+  },
   "coordinator/too-many-alert-rules": {
     status: 409,
     publicMessage: "There are as many alert rules as are kept.",
