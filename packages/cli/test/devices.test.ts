@@ -58,7 +58,7 @@ test("devices are listed, shown, revoked and let in again", async () => {
   expect(await listed("--seen-before", "2999-01-01T00:00Z", "--population=default")).toHaveLength(2);
   const table = await devices("list", "--limit", "1");
   expect(table.stdout).toContain("last seen");
-  expect(table.stdout).toContain(`1 of 2\nthere is more: --after ${[pilot, plain].toSorted()[0]}`);
+  expect(table.stdout).toContain(`1 of 2\nthere is more: --cursor ${[pilot, plain].toSorted()[0]}`);
   expect((await devices("list", "--model", "none")).stdout).toBe("no such device\n");
 
   const shown = await devices("show", pilot);

@@ -108,7 +108,7 @@ test("completion offers commands, what is within one, and their options", async 
   const offered = async (...words: string[]) => (await runMain("complete", "--", ...words)).stdout;
   expect(await offered("ro")).toMatch(/^rollout\t.*\nrollback\t|^rounds\t/m);
   expect(await offered("task", "p")).toMatch(/^pause\t/m);
-  expect(await offered("rounds", "digits", "--la")).toMatch(/^--last\t/m);
+  expect(await offered("rounds", "digits", "--li")).toMatch(/^--limit\t/m);
   expect((await runMain("completion", "bash")).stdout).toMatch(/complete -F \S+ tributary/);
 });
 

@@ -75,6 +75,21 @@ test("task watch ends when the task does; rounds lists what there was", async ()
   const one = (await runMain("rounds", "digits", "1", ...at)).stdout;
   expect(one).toMatch(/^digits-1: train digits, from version 3\n {2}round 1: abandoned/);
   expect((await runMain("rounds", "digits", "9", ...at)).code).toBe(EXIT_CODES.notFound);
+  expect((await runMain("rounds", "digits", "--before", "1", ...at)).stdout).toBe(
+    "digits has no round before 1\n",
+  );
+  expect((await runMain("versions", "digits", "--before", "1", ...at)).stdout).toBe(
+    "digits has no version before 1\n",
+  );
+  const paged = await runMain("versions", "digits", "--limit", "1", ...at);
+  expect(paged.stdout).toMatch(/\nthere is more: --before 3\n$/);
+  for (const command of ["rounds", "versions"]) {
+    const wrong = await runMain(command, "digits", "--before", "0", ...at);
+    expect(wrong.code).toBe(EXIT_CODES.misuse);
+    expect(wrong.stderr).toMatch(
+      /--before <number>' argument '0' is invalid\. Expected a whole number from 1/,
+    );
+  }
 });
 
 test("task export writes the rounds of a task once, and says what it lacks", async () => {

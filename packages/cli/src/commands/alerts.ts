@@ -12,20 +12,18 @@ import {
   urlOption,
   type OperatorOptions,
 } from "../operator.ts";
-import { printNext } from "../paging.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { addAlertRulesCommand } from "./alert-rules.ts";
 
 interface Options extends OperatorOptions {
   readonly json?: boolean;
 }
 
-interface ListOptions extends Options {
+interface ListOptions extends Options, Paging {
   readonly state?: AlertView["state"];
   readonly rule?: string;
   readonly model?: string;
   readonly task?: string;
-  readonly limit: number;
-  readonly cursor?: string;
 }
 
 interface SaidOptions extends Options {
@@ -52,7 +50,7 @@ export function alertsCommand(): Command {
   const withOperator = (sub: Command): Command =>
     sub.addOption(urlOption()).addOption(dataDirOption()).option("--json", "print one JSON object");
 
-  withOperator(command.command("list"))
+  withPaging(withOperator(command.command("list")), { most: 500, standard: 50 })
     .description(
       "List alerts: what fires first, the worst at the top, then what is pending, then what has resolved.",
     )
@@ -60,8 +58,6 @@ export function alertsCommand(): Command {
     .option("--rule <name>", "only of this rule")
     .option("--model <name>", "only of this model")
     .option("--task <name>", "only of this task")
-    .addOption(new Option("--limit <n>", "so many").argParser(integerBetween(1, 500)).default(50))
-    .option("--cursor <text>", "go on where an earlier answer ended: its next")
     .addHelpText("after", examples("tributary alerts list", "tributary alerts list --state firing --json"))
     .action(async ({ json, url, dataDir, ...query }: ListOptions) => {
       const answer = await reading({ url, dataDir }).alerts(query);

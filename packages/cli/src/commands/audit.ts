@@ -12,18 +12,19 @@ import { servedRecords } from "../audit/served-records.ts";
 import { signedAuditHead, verifyAudit, type AuditResult } from "../audit/verify-audit.ts";
 import { metadataOf } from "../log/signed-timestamp.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
-import { beforeOption, printNext } from "../paging.ts";
+import { pageOf, printNext, withNumberedPaging, type NumberedPaging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { givenRoot, MAX_ROOT_BYTES, trustedRoot } from "../trusted-root.ts";
 import { examples } from "../examples.ts";
 
 interface ListOptions
-  extends OperatorOptions, Omit<AuditFilter, "since" | "until" | "limit" | "cursor" | "version"> {
+  extends
+    OperatorOptions,
+    NumberedPaging,
+    Omit<AuditFilter, "since" | "until" | "limit" | "cursor" | "version"> {
   readonly modelVersion?: number;
   readonly since?: string;
   readonly until?: string;
-  readonly limit: number;
-  readonly before?: string;
   readonly json?: boolean;
 }
 
@@ -51,7 +52,7 @@ export function auditCommand(): Command {
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
-  withOperator(command.command("list"))
+  withNumberedPaging(withOperator(command.command("list")), { what: "records", most: 500, standard: 50 })
     .description("Show records of which all that is given holds, newest first.")
     .addOption(new Option("--actor <kind>", "who did it").choices(["operator", "coordinator", "device"]))
     .addOption(new Option("--action <name>", "what was done").choices(AUDIT_ACTIONS))
@@ -67,8 +68,6 @@ export function auditCommand(): Command {
     .option("--rollout <id>", "of this rollout")
     .option("--since <time>", "from this time on: 2026-03-01, or 2026-03-01T12:00Z")
     .option("--until <time>", "before this time")
-    .addOption(beforeOption("records before this one"))
-    .addOption(new Option("--limit <n>", "so many").default(50).argParser(integerBetween(1, 500)))
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
@@ -125,13 +124,14 @@ async function listRecords({
   since,
   until,
   modelVersion,
+  limit,
   before,
   ...filter
 }: ListOptions): Promise<void> {
   const api = createApiClient({ baseUrl: url, token: operatorToken({ url, dataDir }) });
   const answer = await api.audit({
     ...filter,
-    ...(before === undefined ? {} : { cursor: before }),
+    ...pageOf({ limit, before }),
     ...(modelVersion === undefined ? {} : { version: modelVersion }),
     ...(since === undefined ? {} : { since: timeOf("--since", since) }),
     ...(until === undefined ? {} : { until: timeOf("--until", until) }),

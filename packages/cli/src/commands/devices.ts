@@ -10,10 +10,10 @@ import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
-import { printNext } from "../paging.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
-interface ListOptions extends OperatorOptions {
+interface ListOptions extends OperatorOptions, Paging {
   readonly population?: string;
   readonly state?: DeviceView["state"];
   readonly tag?: string;
@@ -25,8 +25,6 @@ interface ListOptions extends OperatorOptions {
   readonly seenSince?: string;
   readonly seenBefore?: string;
   readonly search?: string;
-  readonly limit: number;
-  readonly after?: string;
   readonly json?: boolean;
 }
 
@@ -50,8 +48,7 @@ export function devicesCommand(): Command {
     "The fleet: which devices take part, what runs on them, and the end of that.",
   );
 
-  command
-    .command("list")
+  withPaging(command.command("list"), { most: 500, standard: 50 })
     .description("List devices by id: those of which all that is given holds.")
     .option("--population <name>", "of a population")
     .addOption(new Option("--state <state>", "in a state").choices(["active", "revoked", "readmitted"]))
@@ -67,8 +64,6 @@ export function devicesCommand(): Command {
     .option("--seen-since <time>", "seen since: a time, or 30m, 12h, 7d ago", time)
     .option("--seen-before <time>", "not seen since", time)
     .option("--search <digits>", "whose id begins so")
-    .addOption(new Option("--limit <n>", "at most").default(50).argParser(integerBetween(1, 500)))
-    .option("--after <device>", "the page after this one")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -80,18 +75,17 @@ export function devicesCommand(): Command {
         "tributary devices list --state revoked --json",
       ),
     )
-    .action(async ({ url, dataDir, json, modelVersion, after, ...rest }: ListOptions) => {
+    .action(async ({ url, dataDir, json, modelVersion, ...rest }: ListOptions) => {
       const filter: DeviceFilter = {
         ...rest,
         ...(modelVersion === undefined ? {} : { version: modelVersion }),
-        ...(after === undefined ? {} : { cursor: after }),
       };
       const page = await apiOf({ url, dataDir }).devices(filter);
       if (json === true) return console.log(JSON.stringify(page));
       if (page.devices.length === 0) return console.log("no such device");
       for (const line of tableLines(COLUMNS, page.devices)) console.log(line);
       console.log(`${page.devices.length} of ${page.total}`);
-      printNext(page.next, "--after");
+      printNext(page.next);
     });
 
   command

@@ -98,12 +98,12 @@ export function notifyCommand(): Command {
       );
     });
 
-  withPaging(withOperator(command.command("log")), 300)
+  withPaging(withOperator(command.command("log")), { most: 300, standard: 20 })
     .description("Show what was told by a channel and what waits to be, newest first.")
     .argument("<channel>", "its name")
-    .addHelpText("after", examples("tributary notify log ops --last 50"))
-    .action(async (name: string, { last, cursor, ...options }: Options & Paging) => {
-      const { deliveries, next } = await operating(options).deliveries(name, { limit: last, cursor });
+    .addHelpText("after", examples("tributary notify log ops --limit 50"))
+    .action(async (name: string, { limit, cursor, ...options }: Options & Paging) => {
+      const { deliveries, next } = await operating(options).deliveries(name, { limit, cursor });
       if (options.json === true) return console.log(JSON.stringify({ deliveries, next }));
       if (deliveries.length === 0) return console.log(`nothing was told by ${name} yet`);
       for (const line of tableLines(DELIVERIES, deliveries)) console.log(line);

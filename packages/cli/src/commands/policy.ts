@@ -110,15 +110,15 @@ export function policyCommand(): Command {
       console.log(`policy ${policy} was removed`);
     });
 
-  withPaging(withOperator(command.command("decisions")), 500)
+  withPaging(withOperator(command.command("decisions")), { most: 500, standard: 20 })
     .description("Show what was decided, newest first: of one policy or of all.")
     .argument("[policy]", "its name")
     .addHelpText(
       "after",
-      examples("tributary policy decisions", "tributary policy decisions follow --last 5"),
+      examples("tributary policy decisions", "tributary policy decisions follow --limit 5"),
     )
-    .action(async (policy: string | undefined, { last, cursor, ...options }: Options & Paging) => {
-      const { decisions, next } = await reading(options).policyDecisions({ policy, limit: last, cursor });
+    .action(async (policy: string | undefined, { limit, cursor, ...options }: Options & Paging) => {
+      const { decisions, next } = await reading(options).policyDecisions({ policy, limit, cursor });
       if (options.json === true) return console.log(JSON.stringify({ decisions, next }));
       if (decisions.length === 0) return console.log("nothing was decided yet");
       for (const line of tableLines(DECISIONS, decisions)) console.log(line);

@@ -95,15 +95,15 @@ Examples:
       printSimulation(await rolloutDocument({ ...options, arm }), options);
     });
 
-  withPaging(command.command("list"), 500)
+  withPaging(command.command("list"), { most: 500, standard: 20 })
     .description("List the rollouts of a model, newest first.")
     .argument("<model>", "the model")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary rollout list digits"))
-    .action(async (model: string, { json, last, cursor, ...options }: ListOptions) => {
-      const { rollouts, next } = await readerApi(options).rollouts(model, { limit: last, cursor });
+    .action(async (model: string, { json, limit, cursor, ...options }: ListOptions) => {
+      const { rollouts, next } = await readerApi(options).rollouts(model, { limit, cursor });
       if (json === true) return console.log(JSON.stringify({ rollouts, next }));
       for (const view of rollouts) console.log(headline(view));
       if (rollouts.length === 0) console.log("no rollouts");

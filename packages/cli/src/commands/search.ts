@@ -7,17 +7,14 @@ import {
   type SearchView,
 } from "@tributary/api-client";
 import { Command, Option } from "commander";
-import { integerBetween } from "../arguments.ts";
 import { examples } from "../examples.ts";
 import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
-import { printNext } from "../paging.ts";
+import { printNext, withPaging, type Paging } from "../paging.ts";
 import { RESULT_COLUMNS } from "../search/result-columns.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
-interface SearchCommandOptions extends OperatorOptions {
+interface SearchCommandOptions extends OperatorOptions, Paging {
   readonly kind?: SearchKind;
-  readonly limit: number;
-  readonly cursor?: string;
   readonly fields?: boolean;
   readonly json?: boolean;
 }
@@ -39,14 +36,12 @@ const FIELD_COLUMNS: readonly TableColumn<SearchField>[] = [
 
 /** `tributary search 'accuracy > 0.95'` */
 export function searchCommand(): Command {
-  return new Command("search")
+  return withPaging(new Command("search"), { most: 10_000, standard: 50 })
     .description(
       "Find versions, rounds and tasks by what they are and what was measured of them, newest first.",
     )
     .argument("[query]", "such as 'accuracy > 0.95 and strategy = fedAdam'; none: everything", "")
     .addOption(new Option("--kind <kind>", "only these (default: all that know the fields)").choices(KINDS))
-    .addOption(new Option("--limit <n>", "so many").default(50).argParser(integerBetween(1, 10_000)))
-    .option("--cursor <text>", "go on where an earlier answer ended: its next")
     .option("--fields", "list what can be searched by, and search nothing")
     .option("--json", "print one JSON object")
     .addOption(urlOption())

@@ -195,19 +195,19 @@ Examples:
       if (options.json === true) return console.log(JSON.stringify({ buffer }));
       for (const line of bufferLines(name, buffer)) console.log(line);
     });
-  withPaging(withOperator(command.command("results")), 500)
+  withPaging(withOperator(command.command("results")), { most: 500, standard: 20 })
     .description(
       "Show what the devices of a task measured, round by round: versions on their examples, how versions run there, and what its gate found.",
     )
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples("tributary task results how-it-runs --last 5"))
+    .addHelpText("after", examples("tributary task results how-it-runs --limit 5"))
     .action(
       async (
         name: string,
-        { json, last, cursor, ...options }: OperatorOptions & Paging & { readonly json?: boolean },
+        { json, limit, cursor, ...options }: OperatorOptions & Paging & { readonly json?: boolean },
       ) => {
-        const { measurements, next } = await readerApi(options).measurements(name, { limit: last, cursor });
+        const { measurements, next } = await readerApi(options).measurements(name, { limit, cursor });
         if (json === true) return console.log(JSON.stringify({ measurements, next }));
         for (const measurement of measurements.toReversed()) {
           for (const line of measurementLines(measurement)) console.log(line);
@@ -228,7 +228,7 @@ Examples:
       const suspicions = await readerApi(options).suspicions(name);
       if (options.json === true) return console.log(JSON.stringify({ suspicions }));
       for (const { at, device, state, points, roundId } of suspicions)
-        console.log(`${at}  ${device}  ${state}  ${points} failures, last ${roundId}`);
+        console.log(`${at}  ${device}  ${state}  ${counted(points, "failure")}, last ${roundId}`);
       if (suspicions.length === 0) console.log(`no device of ${name} is suspected`);
     });
 
