@@ -6,6 +6,7 @@ import type { RolloutSimulation, RolloutSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
+import { versionRanges } from "../models/version-ranges.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
@@ -179,6 +180,7 @@ Examples:
     sub.action(async (model: string, options: StateOptions) => {
       const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
       const view = await viewOf(api, model, options.rollout);
+      requireUnderWay(view);
       if (consequence !== undefined) await confirm(consequence(view), options);
       const { reason, arm } = options;
       const after = await api.changeRollout(model, view.rollout, {
@@ -190,11 +192,8 @@ Examples:
       console.log(headline(after));
     });
   };
-  const versions = ({ arms }: RolloutView): string =>
-    arms
-      .filter(({ state }) => state === "tried")
-      .map(({ version }) => version)
-      .join(", ");
+  const tried = ({ arms }: RolloutView): readonly number[] =>
+    arms.flatMap(({ state, version }) => (state === "tried" ? [version] : []));
   change(
     "pause",
     "pause",
@@ -206,14 +205,14 @@ Examples:
     "abort",
     "End a rollout without blaming its versions: devices go back to what the channel points to.",
     (view) =>
-      `Devices of ${view.model} go back to version ${view.control}; ${versions(view)} may be tried again.`,
+      `Devices of ${view.model} go back to version ${view.control}; ${versionRanges(tried(view))} may be tried again.`,
   );
   change(
     "rollback",
     "rollback",
     "Take a rollout back and withdraw its versions: devices go back to what they still hold, and the versions are never offered again.",
     (view) =>
-      `Versions ${versions(view)} of ${view.model} are withdrawn for good, and training from them goes back; devices run ${view.control}.`,
+      `Withdrawn for good: ${versionRanges(tried(view))} of ${view.model}. Training from there goes back, and devices run version ${view.control}.`,
   );
   change(
     "promote",
@@ -275,6 +274,17 @@ function printSimulation(spec: RolloutSpec, options: SimulateOptions): void {
   );
   if (options.json === true) return console.log(JSON.stringify(found));
   for (const line of simulationLines(found, spec.falseAlarmRate)) console.log(line);
+}
+
+/** @throws `federation/rollout-ended` */
+function requireUnderWay({ model, rollout, state, endedAt, reason }: RolloutView): void {
+  if (endedAt === null) return;
+  const why = reason === null ? "" : ` (${reason.code}: ${reason.message})`;
+  throw failure(
+    "federation/rollout-ended",
+    `rollout ${rollout} of ${model} has ended: ${state} at ${endedAt}${why}`,
+    { detail: { model, rollout, state } },
+  );
 }
 
 async function viewOf(api: ApiClient, model: string, rollout?: string): Promise<RolloutView> {
