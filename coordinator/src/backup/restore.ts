@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rename } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { failure, systemClock, type Clock } from "@tributary/core";
 import SqliteDatabase from "better-sqlite3";
@@ -33,7 +33,7 @@ const NUMBERS_GAP = 1_000;
 /**
  * Makes a data directory of a backup. What devices may have learned since stays true for them: release metadata goes on with
  * higher numbers than any that can have been signed, and so do rounds and versions, so that no number comes to mean two things.
- * Rounds that were under way are over.
+ * Rounds that were under way are over. Where it fails, nothing of it stays.
  *
  * @throws `coordinator/data-dir-not-empty`, `coordinator/backup-unusable`, `store/corrupt`, `store/quota-exceeded`
  */
@@ -52,8 +52,11 @@ export async function restoreDataDir(options: RestoreOptions): Promise<BackupMan
     throw failure("store/corrupt", `restore: ${source} is not the database that was backed up`, {
       detail: { expected: manifest.database.digest, got: digest ?? "nothing" },
     });
+  // The outermost folder that is made here.
+  const made = await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw storageFailure(error, "the data directory");
+  });
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     // Under another name until all is there: what a restore that was interrupted leaves does not start.
     const database = join(dataDir, `${DATABASE}.restoring`);
     await cp(source, database);
@@ -75,8 +78,17 @@ export async function restoreDataDir(options: RestoreOptions): Promise<BackupMan
     await syncFolder(dataDir);
     return manifest;
   } catch (error) {
+    // What is told is why it failed, also where not even this can be done.
+    await removeMade(dataDir, made).catch(() => undefined);
     throw storageFailure(error, "the data directory");
   }
+}
+
+/** Leaves what was there before: the folder that `made` lies in, or an empty data directory. */
+async function removeMade(dataDir: string, made: string | undefined): Promise<void> {
+  const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+  if (made !== undefined) return remove(made);
+  for (const name of await readdir(dataDir)) await remove(join(dataDir, name));
 }
 
 function requireIntact(path: string): void {
