@@ -1,6 +1,6 @@
 import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
-import { type Env, failure, type PopulationName, systemClock, systemRandom } from "@tributary/core";
+import { type Env, type PopulationName, systemClock, systemRandom } from "@tributary/core";
 import { createAccessRoom } from "./access/access-room.ts";
 import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
@@ -26,7 +26,7 @@ import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createVersionRefusals } from "./gateway/version-refusals.ts";
 import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
-import { type App, createApp } from "./http/app.ts";
+import { createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
@@ -37,6 +37,7 @@ import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { operatorTokenOf } from "./http/operator-token.ts";
 import { registerIdempotency } from "./http/idempotency.ts";
+import { listen, requireFreePort } from "./http/listen.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
@@ -54,7 +55,7 @@ import { registerSearchRoutes } from "./search/search-routes.ts";
 import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
-import { lockDataDir } from "./instance-lock.ts";
+import { lockDataDir, wasLocked } from "./instance-lock.ts";
 import { createNotifier } from "./notify/notifier.ts";
 import { registerNotifyRoutes } from "./notify/notify-routes.ts";
 import { createPolicies } from "./policies/policies.ts";
@@ -143,6 +144,8 @@ async function start(
   const { clock = systemClock, random = systemRandom } = seams;
   const { limits, strategies } = config;
 
+  // Of a directory that a coordinator runs on, that is told first.
+  if (!(await wasLocked(config.dataDir))) await requireFreePort(config);
   const lock = await lockDataDir(config.dataDir);
   opened.defer(() => lock.release());
 
@@ -459,29 +462,6 @@ async function start(
     mintEnrolmentToken: (population) => enrolment.mintToken(population),
     close: () => (closing ??= opened.disposeAsync()),
   };
-}
-
-async function listen(app: App, { host, port }: ResolvedConfig): Promise<number> {
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE")
-      throw failure(
-        "coordinator/port-in-use",
-        `coordinator: port ${port} on ${host} is in use; stop what uses it, or choose another with --port`,
-        { detail: { host, port }, cause },
-      );
-    if (code === undefined || !["EACCES", "EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(code))
-      throw cause;
-    throw failure("coordinator/cannot-listen", `coordinator: cannot listen on ${host}:${port}: ${message}`, {
-      detail: { host, port },
-      cause,
-    });
-  }
-  const address = app.server.address();
-  if (address === null || typeof address === "string") throw new TypeError("coordinator: no TCP address");
-  return address.port;
 }
 
 /** Waits for a room to close, but not longer than a process may take to end. */

@@ -1,8 +1,15 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { failure } from "@tributary/core";
 import SqliteDatabase from "better-sqlite3";
+
+const LOCK = "coordinator.lock";
+
+/** Whether a coordinator has taken the directory before. */
+export async function wasLocked(dataDir: string): Promise<boolean> {
+  return (await stat(join(dataDir, LOCK)).catch(() => undefined)) !== undefined;
+}
 
 /** One coordinator per data directory. */
 export interface InstanceLock {
@@ -16,7 +23,7 @@ export interface InstanceLock {
  * @throws `coordinator/data-dir-unusable`, `coordinator/data-dir-in-use`
  */
 export async function lockDataDir(dataDir: string): Promise<InstanceLock> {
-  const path = join(dataDir, "coordinator.lock");
+  const path = join(dataDir, LOCK);
   const pidPath = join(dataDir, "coordinator.pid");
   try {
     if ((await mkdir(dataDir, { recursive: true, mode: 0o700 })) !== undefined) await chmod(dataDir, 0o700);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:net";
@@ -60,12 +61,15 @@ describe("a data directory", () => {
     expect(adviceOf(refused)).toContain("tributary restore");
   });
 
-  test("is free again after a start that failed", async () => {
+  test("is not made where the port is taken, and free again after a start that failed", async () => {
     const first = await start({ dataDir: join(folder.path, "a") });
     const dataDir = join(folder.path, "b");
-    const taken = start({ dataDir, port: first.port });
-    expect(await codeOf(taken)).toBe("coordinator/port-in-use");
+    expect(await codeOf(start({ dataDir, port: first.port }))).toBe("coordinator/port-in-use");
+    expect(existsSync(dataDir)).toBe(false);
+    await (await start({ dataDir })).close();
+    expect(await codeOf(start({ dataDir, port: first.port }))).toBe("coordinator/port-in-use");
     const second = await start({ dataDir });
+    expect(await codeOf(start({ dataDir, port: first.port }))).toBe("coordinator/data-dir-in-use");
     await Promise.all([first.close(), second.close()]);
   });
 });
