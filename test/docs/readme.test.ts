@@ -146,7 +146,7 @@ test("a model of one's own is described, published and given a task", async () =
     ),
     expect.stringMatching(/^published mine version 1: 7850 parameters, /),
     expect.stringMatching(
-      /^mine +running +synchronous +fedAvg +secure: off +0 rounds committed, version 1\n$/,
+      /^mine +running +synchronous +fedAvg +secure: off +0 rounds committed, version 1 of mine\n$/,
     ),
   ]);
   expect(await api.model("mine")).toMatchObject({ currentVersion: 1 });

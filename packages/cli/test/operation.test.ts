@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
@@ -67,6 +67,9 @@ test("task watch ends when the task does; rounds lists what there was", async ()
   await api.setTaskState("digits", { state: "paused" });
   expect(await watching).toMatchObject({ code: EXIT_CODES.done });
   expect((await runMain("task", "watch", "other", ...at)).code).toBe(EXIT_CODES.notFound);
+  expect((await runMain("task", "list", ...at)).stdout).toMatch(
+    /^digits +paused .* version 3 of digits, loss/,
+  );
   const { rounds } = (await json("rounds", "digits")) as { readonly rounds: readonly RoundView[] };
   expect(rounds).toMatchObject([{ number: 1, phase: "abandoned" }]);
   expect((await runMain("rounds", "digits", ...at)).stdout).toMatch(
@@ -208,7 +211,13 @@ test("doctor finds secrets that others may read, and an address where nobody ans
   } finally {
     await chmod(token, 0o600);
   }
-  const elsewhere = (await runMain("doctor", "--local", "--data-dir", join(dataDir, "none"))).stdout;
+  const local = (folder: string) => runMain("doctor", "--local", "--data-dir", folder);
+  const none = await local(join(dataDir, "blobs"));
+  expect(none.code).toBe(EXIT_CODES.failed);
+  expect(none.stdout).toMatch(/^problem +data directory +\S+ is none: it has neither a database/m);
+  await mkdir(join(dataDir, "empty"));
+  expect((await local(join(dataDir, "empty"))).stdout).toMatch(/^warning +data directory +\S+ is empty$/m);
+  const elsewhere = (await local(join(dataDir, "none"))).stdout;
   expect(elsewhere).toMatch(/^warning +data directory +\S+ is not there\n +tributary serve makes it/m);
 });
 

@@ -262,7 +262,7 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}${why}  ${task.spec.mode.type}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${counted(task.roundsCommitted, "round")} committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}${why}  ${task.spec.mode.type}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${counted(task.roundsCommitted, "round")} committed, version ${task.currentVersion} of ${task.model}${measured}`,
   );
   if (task.gate === null) return;
   const { last: verdict, failures, patience } = task.gate;

@@ -8,6 +8,8 @@ import { ok, problem, warning, type Finding } from "./finding.ts";
 const OTHERS = 0o077;
 /** Below these a coordinator soon refuses to store anything. */
 const LITTLE_SPACE = { bytes: 1e9, share: 0.05 } as const;
+const DATABASE = "tributary.db";
+const KEYS = "keys";
 /** The key that vouches for all others: it is needed only to change them. */
 const ROOT_KEY = "root.key.json";
 
@@ -24,18 +26,35 @@ export async function checkDataDir(dataDir: string): Promise<readonly Finding[]>
     ];
   if (!found.isDirectory())
     return [problem("data directory", `${dataDir} is no folder`, "Name the folder with --data-dir.")];
+  const names = await readdir(dataDir);
+  if (names.length === 0)
+    return [
+      warning(
+        "data directory",
+        `${dataDir} is empty`,
+        "tributary serve makes what belongs there; name another with --data-dir.",
+      ),
+    ];
+  if (!names.includes(DATABASE) && !names.includes(KEYS))
+    return [
+      problem(
+        "data directory",
+        `${dataDir} is none: it has neither a database (${DATABASE}) nor a folder ${KEYS}`,
+        "Name the coordinator's folder with --data-dir.",
+      ),
+    ];
   return [
     ok("data directory", dataDir),
     await permissions(dataDir),
-    await rootKey(join(dataDir, "keys")),
-    database(join(dataDir, "tributary.db")),
+    await rootKey(join(dataDir, KEYS)),
+    database(join(dataDir, DATABASE)),
     await running(dataDir),
     await space(dataDir),
   ];
 }
 
 async function permissions(dataDir: string): Promise<Finding> {
-  const keys = join(dataDir, "keys");
+  const keys = join(dataDir, KEYS);
   const files = await readdir(keys).catch(() => []);
   const paths = [dataDir, join(dataDir, "operator-token"), keys, ...files.map((name) => join(keys, name))];
   const loose: string[] = [];
