@@ -6,8 +6,9 @@ import module from "node:module";
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
   console.error(
-    `tributary needs Node 24 and runs on ${process.version}. In a clone of the repository the install did not finish: ` +
-      "run `npx --yes pnpm@12 install` and read its first error.",
+    `tributary needs Node 24 or newer, and this is Node ${process.versions.node}: install Node 24 (https://nodejs.org), or in a ` +
+      "clone of the repository run `npx --yes pnpm@12 tributary`, which brings its own. Where that says this as well, its install " +
+      "failed: run `npx --yes pnpm@12 install` and read its first error.",
   );
   process.exit(1);
 }
