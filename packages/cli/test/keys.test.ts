@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApiClient, type KeyRoleView } from "@tributary/api-client";
@@ -42,6 +42,19 @@ test("list shows who signs, with how many keys, and until when", async () => {
   expect(stdout).toMatch(/^ROLE +VERSION +EXPIRES +THRESHOLD +KEYS$/m);
   expect(stdout).toMatch(/^root +1 +\d{4}-\d\d-\d\d \(36[45] days\) +1 of 1 +[0-9a-f]{12}$/m);
   expect(stdout).toMatch(/^digits-training +1 /m);
+});
+
+test("a key is made in a folder of its own, whoever may read the one around it", async () => {
+  const open = at("open");
+  mkdirSync(open);
+  chmodSync(open, 0o755);
+  expect(await keys("make", "root", "--out", join(open, "offline", "root-2.key.json"))).toMatchObject({
+    code: 0,
+    stderr: "",
+  });
+  expect(statSync(join(open, "offline")).mode & 0o777).toBe(0o700);
+  const beside = await keys("make", "root", "--out", join(open, "root-2.key.json"));
+  expect(beside.stderr).toMatch(/open has mode 755, .*coordinator\/key-insecure/);
 });
 
 test("a model's releases by two of three keys, one of ECDSA, that never were on the coordinator", async () => {

@@ -39,19 +39,22 @@ export function keysCommand(): Command {
     .command("make")
     .description("Make a key for a role in a file of its own, to be kept away from the coordinator.")
     .argument("<role>", "root, targets, or the name of a model")
-    .requiredOption("--out <file>", "key file to write; its public half goes to <file>.pub")
+    .requiredOption(
+      "--out <file>",
+      "key file to write, in a folder that only you may read: one that is not there is made so; its public half goes to <file>.pub",
+    )
     .addOption(
       new Option("--algorithm <name>", "Ed25519, or ECDSA P-256 for tools that know no Ed25519")
         .choices([...KEY_ALGORITHM_NAMES])
         .default("ed25519"),
     )
-    .addHelpText("after", examples("tributary keys make root --out root-2.key.json"))
+    .addHelpText("after", examples("tributary keys make root --out offline/root-2.key.json"))
     .action(make);
   online("add", "Let another key sign a role.")
     .argument("<role>", "a role that keys list shows")
     .argument("<file>", "public half: what keys make wrote to <file>.pub, or PEM of ECDSA P-256 or RSA")
     .addOption(thresholdOption())
-    .addHelpText("after", examples("tributary keys add root root-2.key.json.pub --threshold 2"))
+    .addHelpText("after", examples("tributary keys add root offline/root-2.key.json.pub --threshold 2"))
     .action(add);
   online("remove", "Let a key sign a role no more.")
     .argument("<role>", "a role that keys list shows")
@@ -82,7 +85,7 @@ export function keysCommand(): Command {
     .description("Sign an exported file, wherever the key lies: no coordinator is asked.")
     .argument("<file>", "what keys export wrote; the signature is added to it")
     .requiredOption("--key <file>", "key file, of keys make or of the coordinator's keys folder")
-    .addHelpText("after", examples("tributary keys sign 2.root.json --key root.key.json"))
+    .addHelpText("after", examples("tributary keys sign 2.root.json --key offline/root-2.key.json"))
     .action(sign);
   online("import", "Give the coordinator the signatures of an exported file.")
     .argument("<role>", "the role that was exported")
