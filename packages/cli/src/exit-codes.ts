@@ -1,4 +1,4 @@
-import { statusOf, TributaryError } from "@tributary/core";
+import { statusOf, TributaryError, type ErrorCode } from "@tributary/core";
 
 /** What the exit code of a command says; scripts may rely on it. */
 export const EXIT_CODES = {
@@ -22,17 +22,26 @@ export const EXIT_CODE_LINES: readonly string[] = [
   "130  interrupted",
 ];
 
+/** What says that a word on the command line is not what it has to be, also where the coordinator found it. */
+const MISUSE: ReadonlySet<ErrorCode> = new Set([
+  "cli/usage",
+  "cli/declined",
+  "core/invalid-id",
+  "coordinator/invalid-config",
+  "http/bad-request",
+  "http/invalid-cursor",
+  "http/unknown-field",
+  "onnx/needs-calibration",
+  "search/invalid-query",
+  "simulator/invalid-options",
+  "simulator/invalid-partition",
+]);
+
 /** The exit code for an error. */
 export function exitCodeOf(error: unknown): number {
   if (!TributaryError.is(error)) return EXIT_CODES.failed;
-  switch (error.code) {
-    case "cli/usage":
-    case "cli/declined":
-      return EXIT_CODES.misuse;
-    case "cli/not-logged-in":
-      return EXIT_CODES.notAllowed;
-    default:
-  }
+  if (MISUSE.has(error.code)) return EXIT_CODES.misuse;
+  if (error.code === "cli/not-logged-in") return EXIT_CODES.notAllowed;
   if (error.code.startsWith("transport/")) return EXIT_CODES.unreachable;
   const status = statusOf(error);
   if (status === 401 || status === 403) return EXIT_CODES.notAllowed;

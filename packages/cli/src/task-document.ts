@@ -1,4 +1,4 @@
-import { failure } from "@tributary/core";
+import { jsonOf } from "./read-input.ts";
 
 /** A task document before it is checked: parts that options may add to. */
 export interface TaskDocument {
@@ -7,14 +7,7 @@ export interface TaskDocument {
   reference?: string;
 }
 
-/** @throws cli/file naming the file and where its JSON ends being JSON. */
+/** @throws as `jsonOf` */
 export function parseTaskDocument(file: string, bytes: Uint8Array): TaskDocument {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as TaskDocument;
-  } catch (cause) {
-    throw failure("cli/file", `${file} is no JSON document: ${(cause as Error).message}`, {
-      cause,
-      detail: { file },
-    });
-  }
+  return jsonOf(file, bytes) as TaskDocument;
 }

@@ -77,7 +77,7 @@ test("devices are listed, shown, revoked and let in again", async () => {
 test.each([
   [["list", "--seen-since", "yesterday"], 2, /Expected a time/],
   [["list", "--state", "gone"], 2, /allowed choices|Allowed choices/i],
-  [["list", "--model-version", "3"], 1, /http\/bad-request/],
+  [["list", "--model-version", "3"], 2, /http\/bad-request/],
   [["show", "f".repeat(32)], 5, /identity\/unknown-device/],
   [["readmit", "f".repeat(32)], 5, /identity\/unknown-device/],
 ])("%j is refused", async ([command, ...more], code, message) => {

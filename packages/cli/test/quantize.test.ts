@@ -40,7 +40,7 @@ test("quantizes with calibration examples and tells size and error", async () =>
   const bare = JSON.parse(await tributary(...common)) as { scheme: string; comparison: unknown };
   expect(bare).toMatchObject({ scheme: "int8-weights", comparison: null });
   expect(await runMain(...common, "--scheme", "int8-static")).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining("onnx/needs-calibration") as string,
   });
 });

@@ -72,7 +72,7 @@ test("search lists what a query asks for, page by page, and what one can ask by"
 
 test("a query that cannot be read says where", async () => {
   const { stderr, code } = await runMain("search", "accurcy > 0.5", "--url", url, "--data-dir", dataDir);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(stderr).toContain("column 1");
   expect(stderr).toContain("expected accuracy");
   expect(stderr).toContain("search/invalid-query");
@@ -101,5 +101,5 @@ test("compare shows what differs, as a table, as CSV and as JSON", async () => {
   );
   expect(JSON.parse(json.stdout).subjects).toMatchObject([{ version: 1 }, { version: 2 }]);
   const one = await runMain("compare", "avg", "--url", url, "--data-dir", dataDir);
-  expect(one.code).toBe(1);
+  expect(one.code).toBe(2);
 });

@@ -58,9 +58,9 @@ test("a table of one's own, a client for each value of a column, as one JSON obj
 }, 120_000);
 
 test.each([
-  [["--partition", "halves"], 1, /simulator\/invalid-partition.*|partition "halves": one of iid/],
-  [["--partition", "by:writer"], 1, /every client of the built-in digits is a writer/],
-  [["--clients", "2"], 1, /2 clients are fewer than the 3/],
+  [["--partition", "halves"], 2, /simulator\/invalid-partition.*|partition "halves": one of iid/],
+  [["--partition", "by:writer"], 2, /every client of the built-in digits is a writer/],
+  [["--clients", "2"], 2, /2 clients are fewer than the 3/],
   [["--dataset", join(tmpdir(), "no-such-folder")], 5, /there is no such file or folder/],
   [["--dropout", "1"], 2, /Expected a number from 0 to 0.95, got "1"/],
 ])("simulate %j says what is wrong", async (more, exit, message) => {

@@ -493,6 +493,7 @@ export {
   KeyRoleView,
   PublicKeyBody,
   PublicKeyList,
+  ROLE_NAME_PATTERN,
   RoleNameSchema,
   SignedDraft,
 } from "./signing-keys.ts";

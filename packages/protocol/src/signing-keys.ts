@@ -86,4 +86,5 @@ export const SignedDraft = Type.Object(
 );
 
 /** Name of a role: a model's name, with what tells roles of the same model apart. */
-export const RoleNameSchema = Type.String({ pattern: "^[a-z0-9][a-z0-9.-]{0,99}$" });
+export const ROLE_NAME_PATTERN = "^[a-z0-9][a-z0-9.-]{0,99}$";
+export const RoleNameSchema = Type.String({ pattern: ROLE_NAME_PATTERN });

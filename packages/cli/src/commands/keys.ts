@@ -2,7 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createApiClient, type ApiClient, type KeyRoleView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
-import { Command, Option } from "commander";
+import { ROLE_NAME_PATTERN } from "@tributary/protocol";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { KEY_ALGORITHM_NAMES, makeKey, readPublicKey, type KeyAlgorithmName } from "../keys/key-files.ts";
 import { roleLines, waitingLine } from "../keys/role-lines.ts";
@@ -38,7 +39,7 @@ export function keysCommand(): Command {
   command
     .command("make")
     .description("Make a key for a role in a file of its own, to be kept away from the coordinator.")
-    .argument("<role>", "root, targets, or the name of a model")
+    .argument("<role>", "root, targets, or the name of a model", roleName)
     .requiredOption(
       "--out <file>",
       "key file to write, in a folder that only you may read: one that is not there is made so; its public half goes to <file>.pub",
@@ -96,6 +97,11 @@ export function keysCommand(): Command {
       report(await clientOf(options).addSignatures(role, text), options);
     });
   return command;
+}
+
+function roleName(text: string): string {
+  if (new RegExp(ROLE_NAME_PATTERN).test(text)) return text;
+  throw new InvalidArgumentError(`Expected a name of a-z 0-9 . -, got "${text}".`);
 }
 
 function clientOf(options: OperatorOptions): ApiClient {

@@ -1,8 +1,8 @@
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import { parseRolloutSpec, ROLLOUT_METRICS, type RolloutSpec } from "@tributary/protocol";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { integerBetween, list, numberBetween } from "../arguments.ts";
-import { readInput } from "../read-input.ts";
+import { jsonOf, readInput } from "../read-input.ts";
 
 /** A rollout as the command line says it; a document's fields come first, and these over them. */
 export interface RolloutOptions {
@@ -71,7 +71,7 @@ export async function rolloutDocument(options: RolloutOptions): Promise<RolloutS
   const read: Record<string, unknown> =
     options.document === undefined
       ? {}
-      : (JSON.parse(new TextDecoder().decode(await readInput(options.document))) as Record<string, unknown>);
+      : (jsonOf(options.document, await readInput(options.document)) as Record<string, unknown>);
   const named = <Key extends string, Value>(key: Key, value: Value | undefined) =>
     value === undefined ? {} : { [key]: value };
   const { steps = [1, 10, 50, 100], stepMinutes, minimumDevices } = options;
@@ -101,7 +101,14 @@ export async function rolloutDocument(options: RolloutOptions): Promise<RolloutS
   };
   if (!("arms" in document))
     throw failure("cli/usage", "which version is rolled out? Name it with --arm VERSION, or in --document");
-  return parseRolloutSpec(document);
+  try {
+    return parseRolloutSpec(document);
+  } catch (error) {
+    // Where no file said it, an option did.
+    if (options.document === undefined && TributaryError.is(error))
+      throw failure("cli/usage", error.message, { cause: error, detail: error.detail });
+    throw error;
+  }
 }
 
 function armOf(text: string): { readonly name: string; readonly version: number } {
