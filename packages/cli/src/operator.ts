@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
-import { Option } from "commander";
+import { Option, type Command } from "commander";
 import { loginAt } from "./access/logins.ts";
 
 /** How a command reaches the coordinator as an operator. */
@@ -46,6 +46,19 @@ export function operatorTokenIfAny(options: OperatorOptions): string | undefined
 /** For what only reads. */
 export function readerApi(options: OperatorOptions): ApiClient {
   return createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+}
+
+/** For what changes something, or shows what not everyone may see. @throws `cli/not-logged-in` */
+export function operatorApi(options: OperatorOptions): ApiClient {
+  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+}
+
+/** The options of a command that asks a coordinator and prints an answer. */
+export const online = (command: Command): Command =>
+  command.addOption(urlOption()).addOption(dataDirOption()).option("--json", "print one JSON object");
+
+export interface OnlineOptions extends OperatorOptions {
+  readonly json?: boolean;
 }
 
 interface FoundToken {

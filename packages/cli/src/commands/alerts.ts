@@ -1,32 +1,22 @@
-import { createApiClient, type AlertView, type ApiClient } from "@tributary/api-client";
+import type { AlertView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { ALERT_KINDS, ALERT_STATES, type AlertKind } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { alertLines, oneAlertLines, silenceLines } from "../alerts/alert-lines.ts";
 import { duration, integerBetween } from "../arguments.ts";
 import { examples } from "../examples.ts";
-import {
-  dataDirOption,
-  operatorToken,
-  operatorTokenIfAny,
-  urlOption,
-  type OperatorOptions,
-} from "../operator.ts";
+import { online, operatorApi, readerApi, type OnlineOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { addAlertRulesCommand } from "./alert-rules.ts";
 
-interface Options extends OperatorOptions {
-  readonly json?: boolean;
-}
-
-interface ListOptions extends Options, Paging {
+interface ListOptions extends OnlineOptions, Paging {
   readonly state?: AlertView["state"];
   readonly rule?: string;
   readonly model?: string;
   readonly task?: string;
 }
 
-interface SaidOptions extends Options {
+interface SaidOptions extends OnlineOptions {
   readonly comment?: string;
 }
 
@@ -47,10 +37,7 @@ export function alertsCommand(): Command {
   const command = new Command("alerts").description(
     "See what is wrong, say that somebody has seen it, silence it for a time, and change what is looked at.",
   );
-  const withOperator = (sub: Command): Command =>
-    sub.addOption(urlOption()).addOption(dataDirOption()).option("--json", "print one JSON object");
-
-  withPaging(withOperator(command.command("list")), { most: 500, standard: 50 })
+  withPaging(online(command.command("list")), { most: 500, standard: 50 })
     .description(
       "List alerts: what fires first, the worst at the top, then what is pending, then what has resolved.",
     )
@@ -60,21 +47,21 @@ export function alertsCommand(): Command {
     .option("--task <name>", "only of this task")
     .addHelpText("after", examples("tributary alerts list", "tributary alerts list --state firing --json"))
     .action(async ({ json, url, dataDir, ...query }: ListOptions) => {
-      const answer = await reading({ url, dataDir }).alerts(query);
+      const answer = await readerApi({ url, dataDir }).alerts(query);
       if (json === true) return console.log(JSON.stringify(answer));
       for (const line of alertLines(answer.alerts)) console.log(line);
       printNext(answer.next);
     });
 
-  withOperator(command.command("show"))
+  online(command.command("show"))
     .description("Tell all of one alert: what was found, since when, and what to do.")
     .argument("<alert>", "its number", id)
     .addHelpText("after", examples("tributary alerts show 12"))
-    .action(async (alert: number, options: Options) =>
-      printAlert(await reading(options).alert(alert), options),
+    .action(async (alert: number, options: OnlineOptions) =>
+      printAlert(await readerApi(options).alert(alert), options),
     );
 
-  withOperator(command.command("ack"))
+  online(command.command("ack"))
     .description("Say that somebody has seen an alert that fires: it is not told again.")
     .argument("<alert>", "its number", id)
     .option("--comment <text>", "what is done about it", "")
@@ -88,13 +75,13 @@ export function alertsCommand(): Command {
     )
     .action(async (alert: number, options: SaidOptions & { readonly undo?: boolean }) => {
       const { comment = "", undo } = options;
-      const api = writing(options);
+      const api = operatorApi(options);
       const after =
         undo === true ? await api.unacknowledgeAlert(alert) : await api.acknowledgeAlert(alert, { comment });
       printAlert(after, options);
     });
 
-  withOperator(command.command("silence"))
+  online(command.command("silence"))
     .description(
       "Tell nobody of alerts of which all that is given holds, for a time. They are seen all the same.",
     )
@@ -130,7 +117,7 @@ export function alertsCommand(): Command {
           "alerts silence: name what is to be silenced, by --rule, --kind, --model or --task",
         );
       const startsAt = from === undefined ? undefined : timeOf(from);
-      const silence = await writing(options).silence({
+      const silence = await operatorApi(options).silence({
         matcher,
         durationMs,
         comment,
@@ -140,21 +127,21 @@ export function alertsCommand(): Command {
       for (const line of silenceLines([silence])) console.log(line);
     });
 
-  withOperator(command.command("silences"))
+  online(command.command("silences"))
     .description("List silences, those that have not ended first.")
     .addHelpText("after", examples("tributary alerts silences"))
-    .action(async (options: Options) => {
-      const silences = await reading(options).silences();
+    .action(async (options: OnlineOptions) => {
+      const silences = await readerApi(options).silences();
       if (options.json === true) return console.log(JSON.stringify({ silences }));
       for (const line of silenceLines(silences)) console.log(line);
     });
 
-  withOperator(command.command("unsilence"))
+  online(command.command("unsilence"))
     .description("End a silence now.")
     .argument("<silence>", "its number", id)
     .addHelpText("after", examples("tributary alerts unsilence 3"))
-    .action(async (silence: number, options: Options) => {
-      const ended = await writing(options).endSilence(silence);
+    .action(async (silence: number, options: OnlineOptions) => {
+      const ended = await operatorApi(options).endSilence(silence);
       if (options.json === true) return console.log(JSON.stringify(ended));
       console.log(`silence ${silence} has ended`);
     });
@@ -163,12 +150,7 @@ export function alertsCommand(): Command {
   return command;
 }
 
-const reading = (options: OperatorOptions): ApiClient =>
-  createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
-const writing = (options: OperatorOptions): ApiClient =>
-  createApiClient({ baseUrl: options.url, token: operatorToken(options) });
-
-function printAlert(alert: AlertView, { json }: Options): void {
+function printAlert(alert: AlertView, { json }: OnlineOptions): void {
   if (json === true) return console.log(JSON.stringify(alert));
   for (const line of oneAlertLines(alert)) console.log(line);
 }
