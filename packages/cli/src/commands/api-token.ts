@@ -1,9 +1,9 @@
-import { createApiClient, type ApiClient, type ApiTokenView } from "@tributary/api-client";
+import type { ApiTokenView } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { grantsOf, grantsText, withGrantOptions, type GrantOptions } from "../access/grants.ts";
 import { integerBetween } from "../arguments.ts";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 interface Options extends OperatorOptions {
@@ -55,14 +55,14 @@ export function apiTokenCommand(): Command {
     )
     .action(async (label: string, options: CreateOptions) => {
       const days = options.forever === true ? null : options.days;
-      const created = await clientOf(options).createApiToken({ label, grants: grantsOf(options), days });
+      const created = await operatorApi(options).createApiToken({ label, grants: grantsOf(options), days });
       console.log(options.json === true ? JSON.stringify(created) : created.token);
     });
 
   sub("list", "List the tokens, without the tokens themselves.")
     .addHelpText("after", examples("tributary api-token list"))
     .action(async (options: Options) => {
-      const tokens = await clientOf(options).apiTokens();
+      const tokens = await operatorApi(options).apiTokens();
       if (options.json === true) return console.log(JSON.stringify({ tokens }));
       for (const line of tableLines(COLUMNS, tokens)) console.log(line);
     });
@@ -71,12 +71,8 @@ export function apiTokenCommand(): Command {
     .argument("<id>", "of the list; also the part of the token after tributary_op_")
     .addHelpText("after", examples("tributary api-token revoke 0123456789ab"))
     .action(async (id: string, options: Options) => {
-      const tokens = await clientOf(options).revokeApiToken(id);
+      const tokens = await operatorApi(options).revokeApiToken(id);
       console.log(options.json === true ? JSON.stringify({ tokens }) : `revoked ${id}`);
     });
   return command;
-}
-
-function clientOf(options: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }

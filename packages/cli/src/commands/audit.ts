@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createApiClient, type AuditFilter } from "@tributary/api-client";
+import type { AuditFilter } from "@tributary/api-client";
 import { failure, systemClock } from "@tributary/core";
 import { AUDIT_ACTIONS, AuditHead, parseDocument, parseJson } from "@tributary/protocol";
 import { Command, Option } from "commander";
@@ -11,7 +11,7 @@ import { recordLines, type ShownRecord } from "../audit/record-lines.ts";
 import { servedRecords } from "../audit/served-records.ts";
 import { signedAuditHead, verifyAudit, type AuditResult } from "../audit/verify-audit.ts";
 import { metadataOf } from "../log/signed-timestamp.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { pageOf, printNext, withNumberedPaging, type NumberedPaging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { givenRoot, MAX_ROOT_BYTES, trustedRoot } from "../trusted-root.ts";
@@ -128,7 +128,7 @@ async function listRecords({
   before,
   ...filter
 }: ListOptions): Promise<void> {
-  const api = createApiClient({ baseUrl: url, token: operatorToken({ url, dataDir }) });
+  const api = operatorApi({ url, dataDir });
   const answer = await api.audit({
     ...filter,
     ...pageOf({ limit, before }),
@@ -167,7 +167,7 @@ interface Verified {
 
 async function verifyServed(options: VerifyOptions, seen: AuditHead | undefined): Promise<Verified> {
   const { url } = options;
-  const api = createApiClient({ baseUrl: url, token: operatorToken(options) });
+  const api = operatorApi(options);
   const root = await trustedRoot(options);
   const signed = await signedAuditHead({ root, clock: systemClock, fetch: metadataOf(url) });
   return { result: await verifyAudit({ records: servedRecords(api), signed, seen }), where: url };
@@ -190,7 +190,7 @@ async function verifyFile(
 
 async function exportLog(options: ExportOptions): Promise<void> {
   const { url, out } = options;
-  const api = createApiClient({ baseUrl: url, token: operatorToken(options) });
+  const api = operatorApi(options);
   const metadata: Record<string, string> = {};
   const fetch = noting(metadataOf(url), metadata);
   // All roots, so that whoever pinned the first one can follow.

@@ -1,8 +1,8 @@
-import { createApiClient, type CardNotes } from "@tributary/api-client";
+import type { CardNotes } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { list, versionOrAlias } from "../arguments.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
 interface NotesOptions extends OperatorOptions {
@@ -70,7 +70,7 @@ export function addCardCommands(command: Command): void {
       const given = notesOf(options);
       if (Object.keys(given).length === 0)
         throw failure("cli/usage", "model card-notes: give at least one of its options");
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const api = operatorApi(options);
       const { notes } = await api.cardNotes(name);
       const written = await api.setCardNotes(name, { ...notes, ...given });
       if (options.json === true) return console.log(JSON.stringify(written));

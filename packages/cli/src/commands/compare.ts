@@ -1,8 +1,8 @@
-import { compareTable, createApiClient, curvesTable, toCsv, type CompareView } from "@tributary/api-client";
+import { compareTable, curvesTable, toCsv, type CompareView } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { comparisonReport } from "../search/comparison-report.ts";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 
 interface CompareOptions extends OperatorOptions {
   readonly all?: boolean;
@@ -41,10 +41,7 @@ export function compareCommand(): Command {
       ),
     )
     .action(async (names: readonly string[], options: CompareOptions) => {
-      const view = await createApiClient({
-        baseUrl: options.url,
-        token: operatorTokenIfAny(options),
-      }).compare(names);
+      const view = await readerApi(options).compare(names);
       if (options.json === true) return console.log(JSON.stringify(view));
       if (options.csv !== undefined) {
         const { csv } = options;

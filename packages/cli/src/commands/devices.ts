@@ -1,15 +1,9 @@
-import {
-  createApiClient,
-  type ApiClient,
-  type DeviceDetailView,
-  type DeviceFilter,
-  type DeviceView,
-} from "@tributary/api-client";
+import type { DeviceDetailView, DeviceFilter, DeviceView } from "@tributary/api-client";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -80,7 +74,7 @@ export function devicesCommand(): Command {
         ...rest,
         ...(modelVersion === undefined ? {} : { version: modelVersion }),
       };
-      const page = await apiOf({ url, dataDir }).devices(filter);
+      const page = await operatorApi({ url, dataDir }).devices(filter);
       if (json === true) return console.log(JSON.stringify(page));
       if (page.devices.length === 0) return console.log("no such device");
       for (const line of tableLines(COLUMNS, page.devices)) console.log(line);
@@ -97,7 +91,7 @@ export function devicesCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary devices show 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a"))
     .action(async (device: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const view = await apiOf(options).device(device);
+      const view = await operatorApi(options).device(device);
       if (options.json === true) return console.log(JSON.stringify(view));
       for (const line of detailLines(view)) console.log(line);
     });
@@ -130,7 +124,7 @@ export function devicesCommand(): Command {
           `Device ${device} is cut off, and takes part in nothing any more, until you let it enrol again.`,
           options,
         );
-        const view = await apiOf(options).revokeDevice(device, options.reason);
+        const view = await operatorApi(options).revokeDevice(device, options.reason);
         if (options.json === true) return console.log(JSON.stringify(view));
         console.log(`revoked ${view.deviceId} of ${view.population}`);
       },
@@ -147,16 +141,12 @@ export function devicesCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary devices readmit 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a"))
     .action(async (device: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const view = await apiOf(options).readmitDevice(device);
+      const view = await operatorApi(options).readmitDevice(device);
       if (options.json === true) return console.log(JSON.stringify(view));
       console.log(`${view.deviceId} may enrol again`);
     });
 
   return command;
-}
-
-function apiOf(options: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { createApiClient, type ApiClient, type KeyRoleView } from "@tributary/api-client";
+import type { KeyRoleView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { ROLE_NAME_PATTERN } from "@tributary/protocol";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -8,7 +8,7 @@ import { integerBetween } from "../arguments.ts";
 import { KEY_ALGORITHM_NAMES, makeKey, readPublicKey, type KeyAlgorithmName } from "../keys/key-files.ts";
 import { roleLines, waitingLine } from "../keys/role-lines.ts";
 import { describeFile, signFile } from "../keys/sign-file.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { examples } from "../examples.ts";
 
@@ -68,13 +68,13 @@ export function keysCommand(): Command {
     .argument("<n>", "keys that have to sign", integerBetween(1, 32))
     .addHelpText("after", examples("tributary keys threshold root 2"))
     .action(async (role: string, threshold: number, options: Options) =>
-      report(await clientOf(options).setKeys(role, { threshold }), options),
+      report(await operatorApi(options).setKeys(role, { threshold }), options),
     );
   online("rotate", "Have the coordinator make a new key in the place of those of the role that lie there.")
     .argument("<role>", "a role that keys list shows")
     .addHelpText("after", examples("tributary keys rotate timestamp"))
     .action(async (role: string, options: Options) =>
-      report(await clientOf(options).rotateKey(role), options),
+      report(await operatorApi(options).rotateKey(role), options),
     );
   online("export", "Write the metadata of a role that waits for signatures.")
     .argument("<role>", "a role that keys list shows")
@@ -94,7 +94,7 @@ export function keysCommand(): Command {
     .addHelpText("after", examples("tributary keys import root 2.root.json"))
     .action(async (role: string, file: string, options: Options) => {
       const text = new TextDecoder().decode(await readInput(file));
-      report(await clientOf(options).addSignatures(role, text), options);
+      report(await operatorApi(options).addSignatures(role, text), options);
     });
   return command;
 }
@@ -102,10 +102,6 @@ export function keysCommand(): Command {
 function roleName(text: string): string {
   if (new RegExp(ROLE_NAME_PATTERN).test(text)) return text;
   throw new InvalidArgumentError(`Expected a name of a-z 0-9 . -, got "${text}".`);
-}
-
-function clientOf(options: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
 async function listKeys(options: Options): Promise<void> {
@@ -129,14 +125,14 @@ interface ChangeOptions extends Options {
 }
 
 async function add(role: string, file: string, options: ChangeOptions): Promise<void> {
-  const api = clientOf(options);
+  const api = operatorApi(options);
   const added = await readPublicKey(file);
   const keys = [...(await api.publicKeys(role)), added];
   report(await api.setKeys(role, changeOf(keys, options)), options);
 }
 
 async function remove(role: string, key: string, options: ChangeOptions): Promise<void> {
-  const api = clientOf(options);
+  const api = operatorApi(options);
   const view = (await api.keys()).find((each) => each.role === role);
   const keys = await api.publicKeys(role);
   // Both lists are in the same order.

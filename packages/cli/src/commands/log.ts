@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createApiClient } from "@tributary/api-client";
 import { decodeUtf8, failure, systemClock } from "@tributary/core";
 import { LogHead, parseDocument, parseJson } from "@tributary/protocol";
 import { Command } from "commander";
@@ -8,7 +7,7 @@ import { counted } from "../counted.ts";
 import { list } from "../arguments.ts";
 import type { IssuedLine } from "../issue/issuer.ts";
 import { issuerKey, verifyLog, type LogAudit } from "../log/verify-log.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { trustedRoot } from "../trusted-root.ts";
 import { examples } from "../examples.ts";
@@ -58,7 +57,7 @@ export function logCommand(): Command {
 
 async function verify(options: VerifyOptions): Promise<void> {
   const { url, seen, issued } = options;
-  const api = createApiClient({ baseUrl: url, token: operatorToken(options) });
+  const api = operatorApi(options);
   const issuers = options.issuer.length === 0 ? [(await api.status()).issuer.publicKey] : options.issuer;
   const audit = await verifyLog({
     url,

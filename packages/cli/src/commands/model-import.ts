@@ -1,4 +1,3 @@
-import { createApiClient } from "@tributary/api-client";
 import { asModelName } from "@tributary/core";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Command } from "commander";
@@ -6,7 +5,7 @@ import { counted } from "../counted.ts";
 import { importedModel } from "../exports/imported-model.ts";
 import { openExported } from "../exports/read-exported.ts";
 import { waitingLines, waitingRoles } from "../models/release-state.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 
 interface Options extends OperatorOptions {
@@ -43,7 +42,7 @@ Examples:
       const { model, version: was } = exported.manifest.version;
       const name = asModelName(options.name ?? model);
       const { bytes } = await importedModel(exported);
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const api = operatorApi(options);
       const version = await api.publishModel(name, bytes, {
         importedFrom: exported.digest,
         release: options.release,

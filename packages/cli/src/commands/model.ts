@@ -1,10 +1,4 @@
-import {
-  createApiClient,
-  type AliasView,
-  type GraphPort,
-  type ModelView,
-  type SignedChannelView,
-} from "@tributary/api-client";
+import type { AliasView, GraphPort, ModelView, SignedChannelView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { counted } from "../counted.ts";
@@ -15,7 +9,7 @@ import { addHealthCommand } from "./health.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import {
   channelNotes,
   releaseState,
@@ -115,7 +109,7 @@ export function modelCommand(): Command {
         options: OperatorOptions & { readonly channel: string; readonly json?: boolean },
       ) => {
         const { channel } = options;
-        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const api = operatorApi(options);
         const released = await api.releaseVersion(name, version, { channel });
         const waitsFor = await waitingRoles(api, name, channel);
         if (options.json === true) return console.log(JSON.stringify({ ...released, waitsFor }));
@@ -151,7 +145,7 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary model remove-channel digits beta"))
     .action(async (name: string, channel: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const api = operatorApi(options);
       const channels = await api.removeChannel(name, channel);
       if (options.json === true) return console.log(JSON.stringify({ channels }));
       console.log(`removed channel ${channel} of ${name}`);
@@ -200,7 +194,7 @@ export function modelCommand(): Command {
       ) => {
         if ((version === undefined) !== (options.remove === true))
           throw failure("cli/usage", "model alias: give either a version, or --remove");
-        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const api = operatorApi(options);
         if (version === undefined) {
           const aliases = await api.removeAlias(name, alias);
           console.log(

@@ -1,16 +1,10 @@
-import {
-  createApiClient,
-  type ApiClient,
-  type DeliveryView,
-  type NotificationChannelInput,
-  type NotificationChannelView,
-} from "@tributary/api-client";
+import type { DeliveryView, NotificationChannelInput, NotificationChannelView } from "@tributary/api-client";
 import { LIMITS, parseJson, parseNotificationChannel } from "@tributary/protocol";
 import { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { tableLines, type TableColumn } from "../table.ts";
@@ -49,7 +43,7 @@ export function notifyCommand(): Command {
     .description("List notification channels, and how each fares.")
     .addHelpText("after", examples("tributary notify channels"))
     .action(async (options: Options) => {
-      const channels = await operating(options).notificationChannels();
+      const channels = await operatorApi(options).notificationChannels();
       if (options.json === true) return console.log(JSON.stringify({ channels }));
       if (channels.length === 0) return console.log("no channels: alerts are told to nobody");
       for (const line of tableLines(CHANNELS, channels)) console.log(line);
@@ -64,7 +58,7 @@ export function notifyCommand(): Command {
     .action(async (file: string, options: Options) => {
       const bytes = await readInput(file);
       const channel = parseNotificationChannel(parseJson("channel", bytes, LIMITS.maxTaskSpecBytes));
-      const view = await operating(options).setNotificationChannel(channel as NotificationChannelInput);
+      const view = await operatorApi(options).setNotificationChannel(channel as NotificationChannelInput);
       if (options.json === true) return console.log(JSON.stringify(view));
       for (const line of tableLines(CHANNELS, [view])) console.log(line);
     });
@@ -75,7 +69,7 @@ export function notifyCommand(): Command {
     .option("--yes", "do not ask")
     .addHelpText("after", examples("tributary notify remove ops --yes"))
     .action(async (name: string, options: Options & { readonly yes?: boolean }) => {
-      const api = operating(options);
+      const api = operatorApi(options);
       const { queued } = await api.notificationChannel(name);
       await confirm(`Nothing is told by ${name} any more, and ${queued} that wait are dropped.`, options);
       await api.removeNotificationChannel(name);
@@ -88,7 +82,7 @@ export function notifyCommand(): Command {
     .argument("<channel>", "its name")
     .addHelpText("after", examples("tributary notify test ops"))
     .action(async (name: string, options: Options) => {
-      const delivery = await operating(options).testNotificationChannel(name);
+      const delivery = await operatorApi(options).testNotificationChannel(name);
       if (delivery.state !== "delivered") process.exitCode = EXIT_CODES.failed;
       if (options.json === true) return console.log(JSON.stringify(delivery));
       console.log(
@@ -103,7 +97,7 @@ export function notifyCommand(): Command {
     .argument("<channel>", "its name")
     .addHelpText("after", examples("tributary notify log ops --limit 50"))
     .action(async (name: string, { limit, cursor, ...options }: Options & Paging) => {
-      const { deliveries, next } = await operating(options).deliveries(name, { limit, cursor });
+      const { deliveries, next } = await operatorApi(options).deliveries(name, { limit, cursor });
       if (options.json === true) return console.log(JSON.stringify({ deliveries, next }));
       if (deliveries.length === 0) return console.log(`nothing was told by ${name} yet`);
       for (const line of tableLines(DELIVERIES, deliveries)) console.log(line);
@@ -111,9 +105,6 @@ export function notifyCommand(): Command {
     });
   return command;
 }
-
-const operating = (options: OperatorOptions): ApiClient =>
-  createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 
 function stateOf({ enabled, problem, queued, lastError }: NotificationChannelView): string {
   if (!enabled) return "disabled";

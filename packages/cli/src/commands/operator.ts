@@ -1,10 +1,10 @@
-import { createApiClient, type ApiClient, type OperatorView } from "@tributary/api-client";
+import type { OperatorView } from "@tributary/api-client";
 import { Command } from "commander";
 import { grantsOf, grantsText, withGrantOptions, type GrantOptions } from "../access/grants.ts";
 import { readPassword } from "../access/read-password.ts";
 import { confirm } from "../confirm.ts";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 interface Options extends OperatorOptions {
@@ -46,13 +46,13 @@ export function operatorCommand(): Command {
     .action(async (name: string, options: AddOptions) => {
       const grants = grantsOf(options);
       const password = await readPassword(`Password of ${name}`, options);
-      report(await clientOf(options).addOperator({ name, password, grants }), options);
+      report(await operatorApi(options).addOperator({ name, password, grants }), options);
     });
 
   sub("list", "List the operators and their roles.")
     .addHelpText("after", examples("tributary operator list"))
     .action(async (options: Options) => {
-      const operators = await clientOf(options).operators();
+      const operators = await operatorApi(options).operators();
       if (options.json === true) return console.log(JSON.stringify({ operators }));
       for (const line of tableLines(COLUMNS, operators)) console.log(line);
     });
@@ -61,7 +61,7 @@ export function operatorCommand(): Command {
     .argument("<name>", "the operator")
     .addHelpText("after", examples("tributary operator grant ben --role auditor"))
     .action(async (name: string, options: Options & GrantOptions) =>
-      report(await clientOf(options).grantOperator(name, grantsOf(options)), options),
+      report(await operatorApi(options).grantOperator(name, grantsOf(options)), options),
     );
 
   sub("passwd", "Give an operator another password: their browsers are signed out.")
@@ -70,7 +70,7 @@ export function operatorCommand(): Command {
     .addHelpText("after", examples("tributary operator passwd ben"))
     .action(async (name: string, options: AddOptions) => {
       const password = await readPassword(`New password of ${name}`, options);
-      report(await clientOf(options).setOperatorPassword(name, password), options);
+      report(await operatorApi(options).setOperatorPassword(name, password), options);
     });
 
   sub("remove", "Remove an operator, with their sessions and tokens.")
@@ -79,15 +79,11 @@ export function operatorCommand(): Command {
     .addHelpText("after", examples("tributary operator remove ben --yes"))
     .action(async (name: string, options: Options & { readonly yes?: boolean }) => {
       await confirm(`${name} is signed out everywhere, and their tokens are revoked.`, options);
-      const operators = await clientOf(options).removeOperator(name);
+      const operators = await operatorApi(options).removeOperator(name);
       if (options.json === true) return console.log(JSON.stringify({ operators }));
       console.log(`removed ${name}`);
     });
   return command;
-}
-
-function clientOf(options: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
 function report(operator: OperatorView, { json }: Options): void {

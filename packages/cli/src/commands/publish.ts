@@ -1,10 +1,9 @@
-import { createApiClient } from "@tributary/api-client";
 import { readTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { describeModel } from "@tributary/onnx";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import { Command } from "commander";
 import { counted } from "../counted.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { waitingLines, waitingRoles } from "../models/release-state.ts";
 import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
@@ -51,7 +50,7 @@ Examples:
         const { name, format, bytes } = await readPublishedFile(file, options);
         // Here first: the reader's own message says more than a server tells a stranger.
         const { trainable, reasons } = format === "onnx" ? describeModel(bytes) : describeTfjs(bytes);
-        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const api = operatorApi(options);
         const { release, runtime } = options;
         const version = await api.publishModel(name, bytes, { release, runtime });
         const waitsFor = version.releasedAt === null ? [] : await waitingRoles(api, name, STABLE_CHANNEL);

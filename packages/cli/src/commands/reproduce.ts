@@ -1,11 +1,10 @@
-import { createApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
 import { openExported } from "../exports/read-exported.ts";
 import { reproduceOffline } from "../exports/reproduce-offline.ts";
 import { reproductionLines } from "../exports/reproduction-lines.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 
 interface Options extends OperatorOptions {
   readonly from?: string;
@@ -47,5 +46,5 @@ async function reproduced(model: string | undefined, version: number | string | 
     return reproduceOffline(await openExported(options.from));
   if (options.from !== undefined || model === undefined || version === undefined)
     throw failure("cli/usage", "reproduce: name a model and a version, or a folder with --from");
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) }).reproduce(model, version);
+  return operatorApi(options).reproduce(model, version);
 }

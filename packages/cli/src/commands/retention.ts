@@ -1,15 +1,10 @@
-import {
-  createApiClient,
-  type RetentionPreview,
-  type RetentionRule,
-  type RetentionView,
-} from "@tributary/api-client";
+import type { RetentionPreview, RetentionRule, RetentionView } from "@tributary/api-client";
 import { Option, type Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { counted } from "../counted.ts";
 import { confirm } from "../confirm.ts";
 import { versionRanges } from "../models/version-ranges.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
 
@@ -80,7 +75,7 @@ async function changeRule(
   change: Partial<RetentionRule>,
   options: Options,
 ): Promise<RetentionView> {
-  const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+  const api = operatorApi(options);
   const rule = { ...(await api.retention(name)).rule, ...change };
   const consequences = consequencesOf(name, await api.previewRetention(name, rule));
   if (consequences.length > 0) await confirm(consequences.join(" "), options);

@@ -1,10 +1,10 @@
-import { createApiClient, pages, type ApiClient } from "@tributary/api-client";
+import { pages, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { waitingLines, waitingRoles } from "../models/release-state.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
 interface Options extends OperatorOptions {
@@ -36,7 +36,7 @@ export function rollbackCommand(): Command {
       examples("tributary rollback digits", "tributary rollback digits --channel beta --to 12 --yes"),
     )
     .action(async (model: string, options: Options) => {
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const api = operatorApi(options);
       const { channel } = options;
       const from = await pointedTo(api, model, channel);
       const to = options.to ?? (await versionBefore(api, model, channel, from));

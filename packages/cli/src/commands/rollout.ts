@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createApiClient, type ApiClient, type RolloutChange, type RolloutView } from "@tributary/api-client";
+import type { ApiClient, RolloutChange, RolloutView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { simulateRollouts } from "@tributary/federation";
 import type { RolloutSimulation, RolloutSpec } from "@tributary/protocol";
@@ -7,7 +7,7 @@ import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { versionRanges } from "../models/version-ranges.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
 import { evidenceLines, headline, rolloutLines, simulationLines } from "../rollouts/rollout-lines.ts";
@@ -68,7 +68,7 @@ Examples:
       async (model: string, options: OperatorOptions & SimulateOptions & { readonly dryRun?: boolean }) => {
         const spec = await rolloutDocument(options);
         if (options.dryRun === true) return printSimulation(spec, options);
-        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const api = operatorApi(options);
         const started = await api.startRollout(model, spec);
         if (options.json === true) return console.log(JSON.stringify(started));
         for (const line of rolloutLines(started)) console.log(line);
@@ -178,7 +178,7 @@ Examples:
       `\nExamples:\n  tributary rollout ${name} digits${consequence === undefined ? "" : " --yes"}`,
     );
     sub.action(async (model: string, options: StateOptions) => {
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const api = operatorApi(options);
       const view = await viewOf(api, model, options.rollout);
       requireUnderWay(view);
       if (consequence !== undefined) await confirm(consequence(view), options);

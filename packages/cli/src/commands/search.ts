@@ -1,5 +1,4 @@
 import {
-  createApiClient,
   pages,
   type SearchField,
   type SearchKind,
@@ -8,7 +7,7 @@ import {
 } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { RESULT_COLUMNS } from "../search/result-columns.ts";
 import { tableLines, type TableColumn } from "../table.ts";
@@ -63,7 +62,7 @@ ${examples(
 }
 
 async function runSearch(query: string, options: SearchCommandOptions): Promise<void> {
-  const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+  const api = readerApi(options);
   if (options.fields === true) {
     const fields = await api.searchFields();
     if (options.json === true) return console.log(JSON.stringify({ fields }));

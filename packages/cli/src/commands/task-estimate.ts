@@ -1,11 +1,11 @@
-import { createApiClient, type EstimateInput, type EstimateView } from "@tributary/api-client";
+import type { EstimateInput, EstimateView } from "@tributary/api-client";
 import { failure, systemClock } from "@tributary/core";
 import { Option, type Command } from "commander";
 import { counted } from "../counted.ts";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { estimateLines } from "../estimate-lines.ts";
 import { examples } from "../examples.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
 
@@ -91,7 +91,7 @@ export function addEstimateCommand(command: Command): void {
 }
 
 async function runEstimate(file: string, options: EstimateOptions): Promise<void> {
-  const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+  const api = operatorApi(options);
   const { devices, examplesPerDevice, stepMs, downlinkMbps, uplinkMbps, labels } = options;
   const request: EstimateInput = {
     task: parseTaskDocument(file, await readInput(file)),

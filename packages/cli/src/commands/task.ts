@@ -1,4 +1,4 @@
-import { createApiClient, type TaskResetView, type TaskView } from "@tributary/api-client";
+import type { TaskResetView, TaskView } from "@tributary/api-client";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { counted } from "../counted.ts";
@@ -11,7 +11,7 @@ import { addDocumentCommands } from "./task-document.ts";
 import { addWatchCommand } from "./task-watch.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
@@ -67,7 +67,7 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", examples("tributary task create task.json --held-out test.safetensors"))
     .action(async (file: string, options: CreateOptions) => {
-      const api = client(options);
+      const api = operatorApi(options);
       const document = withUpdate(parseTaskDocument(file, await readInput(file)), options);
       if (options.heldOut !== undefined) {
         const { digest } = await api.uploadBlob(await readInput(options.heldOut));
@@ -125,7 +125,7 @@ export function taskCommand(): Command {
     .argument("<name>", "the task")
     .addHelpText("after", examples("tributary task pause digits"))
     .action(async (name: string, options: OperatorOptions) =>
-      print(await client(options).setTaskState(name, { state: "paused" }), false),
+      print(await operatorApi(options).setTaskState(name, { state: "paused" }), false),
     );
 
   withOperator(command.command("resume"))
@@ -138,7 +138,7 @@ export function taskCommand(): Command {
         state: "running" as const,
         ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }),
       };
-      print(await client(options).setTaskState(name, change), false);
+      print(await operatorApi(options).setTaskState(name, change), false);
     });
 
   withOperator(command.command("reset"))
@@ -157,7 +157,7 @@ Examples:
   tributary task reset digits --to 12 --yes && tributary task resume digits`,
     )
     .action(async (name: string, options: ResetOptions) => {
-      const api = client(options);
+      const api = operatorApi(options);
       const { model, currentVersion } = await api.task(name);
       await confirm(
         `Training of ${model} goes on from version ${options.to} instead of ${currentVersion}; sums that wait in a buffer and versions that wait for a gate are dropped.`,
@@ -238,15 +238,11 @@ Examples:
     .argument("<device>", "the device's id, as `suspicions` lists it")
     .addHelpText("after", examples("tributary task release digits 0123456789abcdef0123456789abcdef"))
     .action(async (name: string, device: string, options: OperatorOptions) => {
-      const { points } = await client(options).releaseDevice(name, device);
+      const { points } = await operatorApi(options).releaseDevice(name, device);
       console.log(`released ${device} in ${name}, after ${points} failures`);
     });
 
   return command;
-}
-
-function client(options: OperatorOptions): ReturnType<typeof createApiClient> {
-  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
 /** Whether the coordinator sees sums only. */

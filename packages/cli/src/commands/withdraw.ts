@@ -1,10 +1,9 @@
-import { createApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { releaseState, waitingLines, waitingRoles } from "../models/release-state.ts";
-import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
 /** `tributary model withdraw|restore|withdrawals`. */
@@ -36,7 +35,7 @@ export function addWithdrawCommands(command: Command): void {
           `Version ${version} of ${name} is withdrawn for good: nothing brings it back, nor what was trained from it.`,
           options,
         );
-        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const api = operatorApi(options);
         const withdrawn = await api.withdrawVersion(name, version, options.reason);
         const waitsFor = await waitingRoles(api, name);
         if (options.json === true) return console.log(JSON.stringify({ ...withdrawn, waitsFor }));

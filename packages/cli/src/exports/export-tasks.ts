@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { createApiClient, cursorBefore } from "@tributary/api-client";
+import { cursorBefore } from "@tributary/api-client";
 import {
   createMlflowClient,
   mlflowOfEnvironment,
@@ -8,7 +8,7 @@ import {
   type RunSource,
 } from "@tributary/coordinator";
 import { failure, TributaryError } from "@tributary/core";
-import { operatorTokenIfAny, type OperatorOptions } from "../operator.ts";
+import { readerApi, type OperatorOptions } from "../operator.ts";
 
 export interface TaskExportOptions extends OperatorOptions {
   readonly format: "tensorboard" | "mlflow";
@@ -60,7 +60,7 @@ function trackerOf(
 
 /** What a coordinator shows of its tasks. */
 function servedRuns(options: OperatorOptions): RunSource {
-  const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
+  const api = readerApi(options);
   return {
     tasks: async () => (await api.tasks()).map(({ name }) => name),
     task: (name) => orUndefined(api.task(name)),
