@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { addLowRankAdapters, bindWeights, mergeLowRankAdapters, splitWeights } from "@tributary/onnx";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import { Command, Option } from "commander";
+import { counted } from "../counted.ts";
 import { integerBetween } from "../arguments.ts";
 import { readInput } from "../read-input.ts";
 import { formatBytes } from "../start/format.ts";
@@ -62,7 +63,7 @@ export function adaptCommand(): Command {
       await writeFile(options.output, adapted.model);
       const { parameters } = splitWeights(adapted.model);
       console.log(
-        `${options.output}: ${adapted.trainable.length} adapters of rank ${rank}, ` +
+        `${options.output}: ${counted(adapted.trainable.length, "adapter")} of rank ${rank}, ` +
           `${parameters.values.length.toLocaleString("en")} numbers that devices train and send`,
       );
     });

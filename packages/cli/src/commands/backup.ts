@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { backupDataDir } from "@tributary/coordinator";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { dataDirOption } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -40,6 +41,8 @@ export function backupCommand(): Command {
       if (withKeys)
         console.error("tributary: the backup holds the signing keys; whoever reads it can sign releases");
       const sizeBytes = blobs.sizeBytes + database.sizeBytes;
-      console.log(`${folder}: database and ${blobs.count} blobs, ${(sizeBytes / 1e6).toFixed(1)} MB`);
+      console.log(
+        `${folder}: database and ${counted(blobs.count, "blob")}, ${(sizeBytes / 1e6).toFixed(1)} MB`,
+      );
     });
 }

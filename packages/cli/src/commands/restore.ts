@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { restoreDataDir } from "@tributary/coordinator";
 import { Command } from "commander";
+import { counted } from "../counted.ts";
 import { dataDirOption } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -21,7 +22,7 @@ export function restoreCommand(): Command {
       const dataDir = resolve(options.dataDir);
       const { createdAt, blobs, keys } = await restoreDataDir({ backup: resolve(backup), dataDir });
       const taken = new Date(createdAt).toISOString();
-      console.log(`${dataDir}: as it was at ${taken}, with ${blobs.count} blobs`);
+      console.log(`${dataDir}: as it was at ${taken}, with ${counted(blobs.count, "blob")}`);
       if (!keys)
         console.log(
           `put the keys folder back into ${dataDir} before you start it; without them nothing can be signed`,

@@ -239,7 +239,7 @@ Examples:
     .addHelpText("after", examples("tributary task release digits 0123456789abcdef0123456789abcdef"))
     .action(async (name: string, device: string, options: OperatorOptions) => {
       const { points } = await operatorApi(options).releaseDevice(name, device);
-      console.log(`released ${device} in ${name}, after ${points} failures`);
+      console.log(`released ${device} in ${name}, after ${counted(points, "failure")}`);
     });
 
   return command;

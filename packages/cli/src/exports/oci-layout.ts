@@ -2,6 +2,7 @@ import { encodeUtf8, failure, isDigest, sha256, type Digest } from "@tributary/c
 import type { ExportedFile } from "@tributary/protocol";
 import Type, { type Static, type TSchema } from "typebox";
 import { Check } from "typebox/value";
+import { counted } from "../counted.ts";
 import { describeFile, exportManifest, type FileOfExport } from "./exported-files.ts";
 import { MANIFEST_PATH } from "./folder-format.ts";
 import type { VersionSource } from "./version-download.ts";
@@ -80,7 +81,7 @@ export async function writeOciLayout(
     "org.opencontainers.image.created": version.createdAt,
     [TITLE]: `${version.model} version ${version.version}`,
     "org.opencontainers.image.version": String(version.version),
-    "org.opencontainers.image.description": `A version of the model ${version.model}: ${source.files.format}, ${version.parameterCount} parameters`,
+    "org.opencontainers.image.description": `A version of the model ${version.model}: ${source.files.format}, ${counted(version.parameterCount, "parameter")}`,
   };
   const manifest = await blob(
     json({

@@ -1,4 +1,5 @@
 import type { ModelDescription, ParameterDescription, ValueDescription } from "@tributary/onnx";
+import { counted } from "../counted.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 type Port = ValueDescription & { readonly direction: "input" | "output" };
@@ -56,7 +57,10 @@ function summary(description: ModelDescription): string[] {
   const rows: (readonly [string, string])[] = [
     ["producer", producer === "" ? "not named" : producer],
     ["operators", `${sets.join(", ")} (IR ${irVersion})`],
-    ["parameters", `${count(description.parameterCount)} in ${description.parameters.length} tensors`],
+    [
+      "parameters",
+      `${count(description.parameterCount)} in ${counted(description.parameters.length, "tensor")}`,
+    ],
     [
       "FLOPs",
       flops === undefined ? "unknown: shapes contradict each other" : `${count(flops.total)} an example`,

@@ -1,4 +1,5 @@
 import type { CompareView } from "@tributary/api-client";
+import { counted } from "../counted.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 const NONE = "-";
@@ -42,7 +43,7 @@ export function comparisonReport(view: CompareView, { all }: { readonly all: boo
     const pair = `${subjects[second]!.ref} less ${subjects[first]!.ref}`;
     const how = method === "paired" ? "on the same examples" : "as of independent samples";
     lines.push(
-      `${found.significant ? "differs" : "may be chance"}  ${metric}  ${pair}: ${signed(found.difference)}, from ${signed(found.lower)} to ${signed(found.upper)}, p ${found.p.toPrecision(2)}, ${found.adjustedP.toPrecision(2)} among all pairs (${found.examples} examples, ${how})`,
+      `${found.significant ? "differs" : "may be chance"}  ${metric}  ${pair}: ${signed(found.difference)}, from ${signed(found.lower)} to ${signed(found.upper)}, p ${found.p.toPrecision(2)}, ${found.adjustedP.toPrecision(2)} among all pairs (${counted(found.examples, "example")}, ${how})`,
     );
   }
   return lines;
