@@ -57,6 +57,9 @@ test("whose files are deleted is told as well", async () => {
 });
 
 test("a version that was retired is not said to be unknown", async () => {
+  const { stdout } = await runMain("versions", "digits", "--url", coordinator.url, "--data-dir", dataDir);
+  expect(stdout).toMatch(/^ +3 .* retired$/m);
+  expect(stdout).toMatch(/^ +1 .* stable champion$/m);
   const retired = await model("release", "digits", "3");
   expect(retired.code).toBe(1);
   expect(retired.stderr).toContain("The version was retired");

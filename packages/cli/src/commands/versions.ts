@@ -31,7 +31,11 @@ export function versionsCommand(): Command {
       const { versions, next } = await api.versions(name, pageOf({ limit, before }));
       if (json === true) return console.log(JSON.stringify({ versions, next }));
       if (versions.length === 0) return console.log(`${name} has no version before ${before}`);
-      const columns = versionColumns(namesOf(await api.model(name)), await releaseState(api, name));
+      const { offered } = await api.retention(name);
+      const columns = versionColumns(namesOf(await api.model(name)), {
+        ...(await releaseState(api, name)),
+        offered: new Set(offered.map(({ version }) => version)),
+      });
       for (const line of tableLines(columns, versions)) console.log(line);
       printNext(next, "--before");
     });

@@ -13,10 +13,15 @@ export function namesOf({
   return names;
 }
 
+interface Release extends ReleaseState {
+  /** Versions that can be downloaded. */
+  readonly offered: ReadonlySet<number>;
+}
+
 /** A version, where it came from and how it was measured. */
 export function versionColumns(
   names: ReadonlyMap<number, readonly string[]>,
-  release: ReleaseState,
+  release: Release,
 ): readonly TableColumn<VersionView>[] {
   return [
     { title: "version", cell: ({ version }) => String(version), align: "right" },
@@ -31,9 +36,10 @@ export function versionColumns(
   ];
 }
 
-function stateOf(version: number, { channels, withdrawn }: ReleaseState): string[] {
+function stateOf(version: number, { channels, offered, withdrawn }: Release): string[] {
   const unsigned = channels.filter((channel) => channel.version === version && !channel.signed);
   return [
+    ...(offered.has(version) ? [] : ["retired"]),
     ...(withdrawn.has(version) ? ["withdrawn"] : []),
     ...unsigned.map(({ name }) => `${name} waits for signatures`),
   ];
