@@ -52,7 +52,7 @@ test("rollback puts a channel back to the last older version that it had, and pa
     channel: "stable",
     from: 1,
     version: 3,
-    waitsFor: [],
+    missingSignatures: [],
   });
   const { history } = await api.channelHistory("digits", "stable");
   expect(history.map(({ version }) => version)).toEqual([3, 1, 2]);

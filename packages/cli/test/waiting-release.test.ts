@@ -36,12 +36,15 @@ async function sign(key: string): Promise<void> {
 const WAITS =
   "devices do not get it yet: it waits for signatures of digits, 1 of 2 are there\n" +
   "  tributary keys export digits, then tributary keys sign <file> --key <key file> where the key lies, then tributary keys import digits <file>\n";
-const WAITS_FOR = [{ role: "digits", signatures: [{ have: 1, need: 2 }] }];
+const MISSING = [{ role: "digits", signatures: [{ have: 1, need: 2 }] }];
 
 test("what is released says that it waits for signatures, until they are there", async () => {
   const model = join(folder, "model.onnx");
   await writeFile(model, buildLinear({ seed: 3 }));
-  expect(await json("publish", model, "--name", "digits")).toMatchObject({ version: 3, waitsFor: [] });
+  expect(await json("publish", model, "--name", "digits")).toMatchObject({
+    version: 3,
+    missingSignatures: [],
+  });
 
   const key = join(folder, "second");
   await runMain("keys", "make", "digits", "--out", key);
@@ -66,10 +69,22 @@ test("what is released says that it waits for signatures, until they are there",
 
   const back = await run("rollback", "digits", "--to", "2", "--yes");
   expect(back.stdout).toBe(`stable of digits points to version 2 instead of 4\n${WAITS}`);
-  expect(await json("rollback", "digits", "--to", "1", "--yes")).toMatchObject({ waitsFor: WAITS_FOR });
-  expect(await json("model", "release", "digits", "2")).toMatchObject({ version: 2, waitsFor: WAITS_FOR });
+  expect(await json("rollback", "digits", "--to", "1", "--yes")).toMatchObject({
+    missingSignatures: MISSING,
+  });
+  expect(await json("model", "release", "digits", "2")).toMatchObject({
+    version: 2,
+    missingSignatures: MISSING,
+  });
   await sign(key);
   expect((await run("model", "channels", "digits")).stdout).not.toContain("waits");
+
+  await api.startRollout("digits", { arms: [{ name: "new", version: 4 }], gates: [] });
+  await sign(key);
+  expect((await run("rollout", "promote", "digits", "--yes")).stdout).toMatch(
+    /completed.*\ndevices do not get it/,
+  );
+  await sign(key);
 });
 
 test("versions that were withdrawn are marked wherever they are listed", async () => {

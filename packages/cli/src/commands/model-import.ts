@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { counted } from "../counted.ts";
 import { importedModel } from "../exports/imported-model.ts";
 import { openExported } from "../exports/read-exported.ts";
-import { waitingLines, waitingRoles } from "../models/release-state.ts";
+import { missingLines, missingSignaturesOf } from "../models/release-state.ts";
 import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 
@@ -47,11 +47,12 @@ Examples:
         importedFrom: exported.digest,
         release: options.release,
       });
-      const waitsFor = version.releasedAt === null ? [] : await waitingRoles(api, name, STABLE_CHANNEL);
-      if (options.json === true) return console.log(JSON.stringify({ ...version, waitsFor }));
+      const missingSignatures =
+        version.releasedAt === null ? [] : await missingSignaturesOf(api, name, STABLE_CHANNEL);
+      if (options.json === true) return console.log(JSON.stringify({ ...version, missingSignatures }));
       console.log(
         `imported ${model} version ${was} as ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ${formatBytes(version.sizeBytes)} float32`,
       );
-      for (const line of waitingLines(waitsFor)) console.log(line);
+      for (const line of missingLines(missingSignatures)) console.log(line);
     });
 }

@@ -13,8 +13,8 @@ import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions 
 import {
   channelNotes,
   releaseState,
-  waitingLines,
-  waitingRoles,
+  missingLines,
+  missingSignaturesOf,
   type ReleaseState,
 } from "../models/release-state.ts";
 import { tableLines, type TableColumn } from "../table.ts";
@@ -111,10 +111,10 @@ export function modelCommand(): Command {
         const { channel } = options;
         const api = operatorApi(options);
         const released = await api.releaseVersion(name, version, { channel });
-        const waitsFor = await waitingRoles(api, name, channel);
-        if (options.json === true) return console.log(JSON.stringify({ ...released, waitsFor }));
+        const missingSignatures = await missingSignaturesOf(api, name, channel);
+        if (options.json === true) return console.log(JSON.stringify({ ...released, missingSignatures }));
         console.log(`released ${name} ${released.version} on ${channel}`);
-        for (const line of waitingLines(waitsFor)) console.log(line);
+        for (const line of missingLines(missingSignatures)) console.log(line);
       },
     );
 

@@ -4,7 +4,7 @@ import { STABLE_CHANNEL } from "@tributary/protocol";
 import { Command } from "commander";
 import { counted } from "../counted.ts";
 import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
-import { waitingLines, waitingRoles } from "../models/release-state.ts";
+import { missingLines, missingSignaturesOf } from "../models/release-state.ts";
 import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
 import { formatBytes } from "../start/format.ts";
@@ -53,8 +53,9 @@ Examples:
         const api = operatorApi(options);
         const { release, runtime } = options;
         const version = await api.publishModel(name, bytes, { release, runtime });
-        const waitsFor = version.releasedAt === null ? [] : await waitingRoles(api, name, STABLE_CHANNEL);
-        if (options.json === true) return console.log(JSON.stringify({ ...version, waitsFor }));
+        const missingSignatures =
+          version.releasedAt === null ? [] : await missingSignaturesOf(api, name, STABLE_CHANNEL);
+        if (options.json === true) return console.log(JSON.stringify({ ...version, missingSignatures }));
         console.log(
           `published ${name} version ${version.version}: ${counted(version.parameterCount, "parameter")}, ` +
             `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8` +
@@ -62,7 +63,7 @@ Examples:
               ? `; no channel points to it: tributary rollout start ${name} --arm ${version.version}`
               : ""),
         );
-        for (const line of waitingLines(waitsFor)) console.log(line);
+        for (const line of missingLines(missingSignatures)) console.log(line);
         if (!trainable) console.error(`devices can run it but not train it: ${reasons.join("; ")}`);
       },
     );

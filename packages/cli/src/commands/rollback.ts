@@ -3,7 +3,7 @@ import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
-import { waitingLines, waitingRoles } from "../models/release-state.ts";
+import { missingLines, missingSignaturesOf } from "../models/release-state.ts";
 import { dataDirOption, operatorApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -42,11 +42,11 @@ export function rollbackCommand(): Command {
       const to = options.to ?? (await versionBefore(api, model, channel, from));
       await confirm(`Devices on channel ${channel} of ${model} go from version ${from} to ${to}.`, options);
       const { version } = await api.releaseVersion(model, to, { channel });
-      const waitsFor = await waitingRoles(api, model, channel);
+      const missingSignatures = await missingSignaturesOf(api, model, channel);
       if (options.json === true)
-        return console.log(JSON.stringify({ model, channel, from, version, waitsFor }));
+        return console.log(JSON.stringify({ model, channel, from, version, missingSignatures }));
       console.log(`${channel} of ${model} points to version ${version} instead of ${from}`);
-      for (const line of waitingLines(waitsFor)) console.log(line);
+      for (const line of missingLines(missingSignatures)) console.log(line);
     });
 }
 

@@ -6,6 +6,7 @@ import type { RolloutSimulation, RolloutSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
+import { missingLines, missingSignaturesOf } from "../models/release-state.ts";
 import { versionRanges } from "../models/version-ranges.ts";
 import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
@@ -188,8 +189,12 @@ Examples:
         ...(reason === undefined ? {} : { reason }),
         ...(arm === undefined ? {} : { arm }),
       });
-      if (options.json === true) return console.log(JSON.stringify(after));
+      // Nothing else moves the channel to a version.
+      const missingSignatures =
+        action === "promote" ? await missingSignaturesOf(api, model, view.channel) : [];
+      if (options.json === true) return console.log(JSON.stringify({ ...after, missingSignatures }));
       console.log(headline(after));
+      for (const line of missingLines(missingSignatures)) console.log(line);
     });
   };
   const tried = ({ arms }: RolloutView): readonly number[] =>

@@ -2,7 +2,7 @@ import { failure } from "@tributary/core";
 import type { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
-import { releaseState, waitingLines, waitingRoles } from "../models/release-state.ts";
+import { missingLines, missingSignaturesOf, releaseState } from "../models/release-state.ts";
 import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { examples } from "../examples.ts";
 
@@ -37,8 +37,8 @@ export function addWithdrawCommands(command: Command): void {
         );
         const api = operatorApi(options);
         const withdrawn = await api.withdrawVersion(name, version, options.reason);
-        const waitsFor = await waitingRoles(api, name);
-        if (options.json === true) return console.log(JSON.stringify({ ...withdrawn, waitsFor }));
+        const missingSignatures = await missingSignaturesOf(api, name);
+        if (options.json === true) return console.log(JSON.stringify({ ...withdrawn, missingSignatures }));
         console.log(`withdrawn ${name} ${version}: ${withdrawn.reason}`);
         const { channels, withdrawn: gone } = await releaseState(api, name);
         for (const channel of channels)
@@ -47,7 +47,7 @@ export function addWithdrawCommands(command: Command): void {
               ? `  ${channel.name} has no version left that devices may run: release another`
               : `  ${channel.name} points to version ${channel.version}`,
           );
-        for (const line of waitingLines(waitsFor)) console.log(line);
+        for (const line of missingLines(missingSignatures)) console.log(line);
       },
     );
 

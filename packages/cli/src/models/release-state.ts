@@ -22,7 +22,7 @@ export function channelNotes(
 }
 
 /** A role whose keys have to sign before devices get a release. */
-export interface WaitingRole {
+export interface MissingSignatures {
   readonly role: string;
   readonly signatures: NonNullable<KeyRoleView["waiting"]>["signatures"];
 }
@@ -32,11 +32,11 @@ export interface WaitingRole {
  *
  * @param released - one of the model's channels; left out: any of them
  */
-export async function waitingRoles(
+export async function missingSignaturesOf(
   api: ApiClient,
   model: string,
   released?: string,
-): Promise<readonly WaitingRole[]> {
+): Promise<readonly MissingSignatures[]> {
   const channels = await api.channels(model);
   if (channels.every(({ name, signed }) => signed || (released ?? name) !== name)) return [];
   const waiting = (await api.keys()).flatMap(({ role, model: of, waiting: next }) =>
@@ -49,8 +49,8 @@ export async function waitingRoles(
 }
 
 /** What is missing, and how it is signed. */
-export function waitingLines(roles: readonly WaitingRole[]): string[] {
-  return roles.flatMap(({ role, signatures }) => {
+export function missingLines(missing: readonly MissingSignatures[]): string[] {
+  return missing.flatMap(({ role, signatures }) => {
     const counts = signatures.map(({ have, need }) => `${have} of ${need}`);
     return [
       `devices do not get it yet: it waits for signatures of ${role}, ${counts.join(", and of the keys before ")} are there`,
