@@ -4,6 +4,7 @@ import type { MetadataStore } from "./ports/metadata-store.ts";
 import type { BlobRef, VersionRecord } from "./ports/model-records.ts";
 import { everyVersion } from "./registry/every-version.ts";
 import { keptVersions } from "./registry/retention.ts";
+import { signedMeanwhile } from "./releases/is-signed.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */
 export const UNUSED_KEPT_MS = 7 * 86_400_000;
@@ -55,6 +56,7 @@ function formBlobs({ variants }: Pick<VersionRecord, "variants">): readonly Blob
 export async function usedBlobs(store: Pick<MetadataStore, Rows>, now: number): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
+  for (const digest of await signedMeanwhile(store)) used.add(digest);
   for (const model of await store.models.list()) {
     const { name, graph, trainingGraph, explanation, personalisation, retention } = model;
     const kept = retention?.deleteFiles === true ? await keptVersions(store, name, { now }) : undefined;

@@ -273,7 +273,7 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])("buttons on a %s", (
     expect((await room.api.device(room.device)).state).not.toBe("revoked");
   });
 
-  test("a task starts and is paused; a channel is moved; a rollout is paused, goes on and is taken back", async () => {
+  test("a task starts and is paused; a channel is moved; versions stay by another rule; a rollout is paused, goes on and is taken back", async () => {
     const page = await pageAt("operator", "/tasks/learn-letters");
     await press(page, "task-start");
     await see.poll(async () => (await room.api.task("learn-letters")).state).toBe("running");
@@ -288,6 +288,15 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])("buttons on a %s", (
     await see
       .poll(async () => (await room.api.channels("digits")).map(({ version }) => version))
       .toContain(2);
+    const days = (await room.api.retention("digits")).rule.releasedWithinDays + 1;
+    await press(page, "change-retention", async (dialog) => {
+      await see(dialog.getByTestId("change-retention-confirm")).toBeDisabled();
+      await dialog.getByLabel("Days that").fill(String(days));
+      await see(dialog.getByTestId("change-retention-consequence")).toContainText("No version leaves");
+    });
+    await see
+      .poll(async () => (await room.api.retention("digits")).rule)
+      .toMatchObject({ releasedWithinDays: days });
 
     const rollout = `of-the-${size}`;
     const { version } = await room.api.publishModel("digits", buildLinear({ seed: size }), {

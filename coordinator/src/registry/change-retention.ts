@@ -59,12 +59,13 @@ async function offeredVersions(
   { releases }: Pick<MetadataStore, "releases">,
   model: ModelName,
 ): Promise<ModelVersion[]> {
+  // Two roles may sign for one file.
   const versions = (await releases.targets()).flatMap(({ path }) => {
     const file = parseVersionFile(path);
     const version = file && asModelVersion(file.version);
     return version !== undefined && path === weightsPath(model, version) ? [version] : [];
   });
-  return versions.toSorted((a, b) => b - a);
+  return [...new Set(versions)].toSorted((a, b) => b - a);
 }
 
 /** What does not stay by the new rule leaves the release with it. */

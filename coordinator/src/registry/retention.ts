@@ -7,6 +7,7 @@ import {
   type RetentionReason,
   type RetentionRule,
 } from "@tributary/protocol";
+import { waitsForSignatures } from "../releases/is-signed.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 
 const DAY_MS = 86_400_000;
@@ -63,6 +64,9 @@ export async function keptVersions(
     const released = await store.channels.history(model);
     keep("recently-released", versionsOf(released.filter(({ releasedAt }) => releasedAt >= since)));
   }
+  // Devices follow what was signed before, which is one of these.
+  if (await waitsForSignatures(store, model))
+    keep("signatures", versionsOf(await store.channels.history(model)));
   for (const { name } of heads) {
     const history = await store.channels.history(model, { name, limit: Math.max(...RELEASES_BACK) });
     keep(

@@ -1,4 +1,4 @@
-import type { ModelName } from "@tributary/core";
+import type { Digest, ModelName } from "@tributary/core";
 import { parseMetadata, type TargetsMetadata } from "@tributary/tuf";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { PlanRef } from "../ports/task-records.ts";
@@ -32,6 +32,20 @@ export async function signedChannels(
     if (isSigned && (released.has(weights) || trained.has(weights))) signed.add(name);
   }
   return signed;
+}
+
+/** Whether what devices are to follow of a model waits for signatures: until they are there, devices follow what was signed before. */
+export async function waitsForSignatures({ releases }: Rows, model: ModelName): Promise<boolean> {
+  return (await releases.drafts()).some(({ role }) => role === modelRole(model));
+}
+
+/** What the signed release lists of roles whose next files wait for signatures: devices download it, though the next does not list it. */
+export async function signedMeanwhile({ releases }: Rows): Promise<readonly Digest[]> {
+  const digests: Digest[] = [];
+  for (const { role } of await releases.drafts())
+    if (role !== "root")
+      for (const { sha256 } of (await signedTargets(releases, role)).values()) digests.push(sha256 as Digest);
+  return digests;
 }
 
 async function signedTargets(

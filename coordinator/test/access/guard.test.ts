@@ -190,13 +190,16 @@ test("the event stream is cut to the models that one sees", async () => {
     { type: "record", data: { action: "model.notes", model: A, task: null } },
     { type: "record", data: { action: "task.pause", model: null, task: "task-b" } },
     { type: "record", data: { action: "key.rotate", model: null, task: null } },
+    { type: "activity", data: { task: "task-a" } },
+    { type: "activity", data: { task: "task-b" } },
+    { type: "storage", data: { problem: null } },
     { type: "record", data: { action: "operator.password", model: null, task: null } },
   ];
   const shown = async (who: Principal | null) => {
     const sees = await eventFilter(who, { tasks } as never);
     return events.flatMap((event, index) => (sees(event) ? [index] : []));
   };
-  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7, 9, 12]);
+  expect(await shown(principal(of(A, "viewer")))).toEqual([0, 2, 5, 6, 7, 9, 12, 15, 17]);
   // Who may sign in is for auditors.
   expect(await shown(principal(of("*", "viewer")))).toEqual(events.map((_, index) => index).slice(0, -1));
   expect(await shown(principal(of("*", "auditor")))).toEqual(events.map((_, index) => index));

@@ -21,6 +21,7 @@ export {
 export type { NotifyApi } from "./notify-api.ts";
 export { cursorBefore, pages, type PageOptions, type WithNext } from "./pages.ts";
 export type { PoliciesApi, PolicyDecisionsOptions } from "./policies-api.ts";
+export { retentionConsequences } from "./retention-consequences.ts";
 export {
   parseServerEvent,
   type RecordedChange,
@@ -33,6 +34,7 @@ export {
   type StreamState,
   type SubscribeOptions,
 } from "./subscribe-events.ts";
+export { versionRanges } from "./version-ranges.ts";
 export type {
   AlertCounts,
   AlertPage,

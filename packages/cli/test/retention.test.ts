@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApiClient } from "@tributary/api-client";
+import { createApiClient, versionRanges } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { buildLinear } from "@tributary/onnx";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { versionRanges } from "../src/models/version-ranges.ts";
 import { runMain, type MainResult } from "./run-main.ts";
 
 let dataDir: string;
@@ -39,7 +38,7 @@ test("what a rule takes out of the release is told before, and nothing is done u
   const asked = await model("retention", "digits", "--newest", "1");
   expect(asked.code).toBe(2);
   expect(asked.stderr).toContain(
-    "versions 2 to 4 of digits leave the release for good: no device can download them any more. Say so with --yes",
+    "Versions 2 to 4 of digits leave the release for good: no device can download them any more. Say so with --yes",
   );
   expect(await offered()).toEqual([5, 4, 3, 2, 1]);
   const done = await model("retention", "digits", "--newest", "1", "--yes");

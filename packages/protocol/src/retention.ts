@@ -44,6 +44,7 @@ export const RETENTION_REASONS = [
   "task",
   "round",
   "delta-base",
+  "signatures",
 ] as const;
 export type RetentionReason = (typeof RETENTION_REASONS)[number];
 

@@ -21,9 +21,12 @@ import {
   type ModelView,
   type PolicyView,
   type RefusalView,
+  type RetentionPreview,
+  type RetentionRule,
   type RetentionView,
   type RolloutView,
   type RoundView,
+  type SignedChannelView,
   type SilenceView,
   type StatusView,
   type SuspicionView,
@@ -92,6 +95,13 @@ export interface Queries {
   withdrawals(model: string): ReturnType<typeof queryOptions<readonly WithdrawnVersionView[], Error>>;
   /** Which versions can be downloaded, and why they stay. */
   retention(model: string): ReturnType<typeof queryOptions<RetentionView, Error>>;
+  /** What another rule would take out of the release. */
+  retentionPreview(
+    model: string,
+    rule: RetentionRule,
+  ): ReturnType<typeof queryOptions<RetentionPreview, Error>>;
+  /** What devices follow, and whether the signed release says so already. */
+  channels(model: string): ReturnType<typeof queryOptions<readonly SignedChannelView[], Error>>;
   /** By its number within the task; null where it has none. */
   round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** The newest of a round in which `count` updates were refused: another count is another answer. */
@@ -300,6 +310,19 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["retention", model],
         queryFn: ({ signal }) => api.retention(model, { signal }),
         staleTime: 0,
+      }),
+    retentionPreview: (model, rule) =>
+      queryOptions<RetentionPreview>({
+        queryKey: ["retention", model, "preview", rule],
+        queryFn: ({ signal }) => api.previewRetention(model, rule, { signal }),
+        staleTime: 0,
+        // Of what is typed, one is asked for after the other.
+        gcTime: 60_000,
+      }),
+    channels: (model) =>
+      queryOptions<readonly SignedChannelView[]>({
+        queryKey: ["channels", model],
+        queryFn: ({ signal }) => api.channels(model, { signal }),
       }),
     round: (task, number) =>
       queryOptions<RoundView | null>({

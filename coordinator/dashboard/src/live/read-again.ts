@@ -7,7 +7,8 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   blob: [],
   device: ["fleet", "privacy"],
   issuer: ["privacy"],
-  key: ["keys"],
+  // With the last signature, devices get what waited for it.
+  key: ["keys", "channels"],
   operator: ["operators", "operator-sessions", "api-tokens"],
   policy: ["policies", "policy-decisions"],
   session: ["operator-sessions", "api-tokens"],

@@ -24,6 +24,8 @@ interface Props {
   /** The model whose things it changes, or all. @defaultValue whoever may of any model is shown it */
   readonly of?: string | undefined;
   readonly disabled?: boolean;
+  /** It is known what it will do: before, it is not done. @defaultValue true */
+  readonly ready?: boolean;
   /** Of the button; the one that does it has `-confirm` after it. */
   readonly testId: string;
   /** More to fill in. */
@@ -66,6 +68,7 @@ function Ask({
   confirm = label,
   consequence,
   hurts = false,
+  ready = true,
   done,
   testId,
   children,
@@ -111,7 +114,7 @@ function Ask({
         <button
           type="submit"
           className={hurts ? "button main hurts" : "button main"}
-          disabled={busy}
+          disabled={busy || !ready}
           data-testid={`${testId}-confirm`}
         >
           {busy ? "Working…" : confirm}

@@ -3760,7 +3760,7 @@ export interface components {
             /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
             offered: {
                 version: number;
-                reasons: ("newest" | "training" | "recently-released" | "channel" | "rollout" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+                reasons: ("newest" | "training" | "recently-released" | "channel" | "rollout" | "alias" | "gate" | "task" | "round" | "delta-base" | "signatures")[];
             }[];
         };
         RolloutChange: {

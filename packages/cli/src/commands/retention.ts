@@ -1,9 +1,8 @@
-import type { RetentionPreview, RetentionRule, RetentionView } from "@tributary/api-client";
+import { retentionConsequences, type RetentionRule, type RetentionView } from "@tributary/api-client";
 import { Option, type Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { counted } from "../counted.ts";
 import { confirm } from "../confirm.ts";
-import { versionRanges } from "../models/version-ranges.ts";
 import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 import { examples } from "../examples.ts";
@@ -77,24 +76,9 @@ async function changeRule(
 ): Promise<RetentionView> {
   const api = operatorApi(options);
   const rule = { ...(await api.retention(name)).rule, ...change };
-  const consequences = consequencesOf(name, await api.previewRetention(name, rule));
+  const consequences = retentionConsequences(name, await api.previewRetention(name, rule));
   if (consequences.length > 0) await confirm(consequences.join(" "), options);
   return api.setRetention(name, rule);
-}
-
-/** What cannot be taken back, in sentences. */
-function consequencesOf(name: string, { leaving, filesDeletedOf }: RetentionPreview): string[] {
-  const one = leaving.length === 1;
-  return [
-    ...(leaving.length === 0
-      ? []
-      : [
-          `${versionRanges(leaving)} of ${name} ${one ? "leaves" : "leave"} the release for good: no device can download ${one ? "it" : "them"} any more.`,
-        ]),
-    ...(filesDeletedOf.length === 0
-      ? []
-      : [`Files of ${versionRanges(filesDeletedOf)} are deleted at the coordinator's next start.`]),
-  ];
 }
 
 function changeOf({ newest, releasedWithinDays, deleteFiles, keepFiles }: Options): Partial<RetentionRule> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { ApiClient, RolloutChange, RolloutView } from "@tributary/api-client";
+import { versionRanges, type ApiClient, type RolloutChange, type RolloutView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { simulateRollouts } from "@tributary/federation";
 import type { RolloutSimulation, RolloutSpec } from "@tributary/protocol";
@@ -7,7 +7,6 @@ import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { missingLines, missingSignaturesOf } from "../models/release-state.ts";
-import { versionRanges } from "../models/version-ranges.ts";
 import { dataDirOption, operatorApi, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { printNext, withPaging, type Paging } from "../paging.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";

@@ -1,7 +1,9 @@
 import type { ModelView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useId, useState } from "react";
 import { Link } from "wouter";
 import { versionHref } from "../../addresses.ts";
+import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
@@ -10,6 +12,8 @@ import { Table } from "../../ui/table.tsx";
 /** What points to versions: channels, which devices follow, and aliases, which people use. */
 export function ChannelsCard({ model }: { readonly model: ModelView }): ReactNode {
   const now = useServerNow(5_000);
+  const { data: channels = [] } = useQuery(useDashboard().queries.channels(model.name));
+  const waiting = new Set(channels.flatMap(({ name, signed }) => (signed ? [] : [name])));
   return (
     <section className="card stack" aria-labelledby="channels-title" data-testid="channels">
       <h2 id="channels-title">Channels</h2>
@@ -19,10 +23,24 @@ export function ChannelsCard({ model }: { readonly model: ModelView }): ReactNod
           { title: "Channel", cell: ({ name }) => name },
           {
             title: "Version",
-            cell: ({ version }) => (
-              <Link className="row-link" href={versionHref(model.name, version)}>
-                {version}
-              </Link>
+            cell: ({ name, version }) => (
+              <>
+                <Link className="row-link" href={versionHref(model.name, version)}>
+                  {version}
+                </Link>
+                {waiting.has(name) && (
+                  <>
+                    {" "}
+                    <span
+                      className="pill"
+                      data-state="pending"
+                      title="Devices stay on what it pointed to before"
+                    >
+                      waits for signatures
+                    </span>
+                  </>
+                )}
+              </>
             ),
           },
           {

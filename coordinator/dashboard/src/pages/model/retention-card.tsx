@@ -5,6 +5,7 @@ import { versionHref } from "../../addresses.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
 import { retentionWords } from "../../model/retention-words.ts";
 import { Loaded } from "../../ui/loaded.tsx";
+import { RetentionButton } from "./retention-button.tsx";
 import { VirtualTable } from "../../ui/virtual-table.tsx";
 
 /** Which versions devices can download, and why they stay. */
@@ -17,6 +18,9 @@ export function RetentionCard({ model }: { readonly model: string }): ReactNode 
         {({ rule, offered }) => (
           <>
             <p className="quiet">{retentionWords(rule, offered.length)}</p>
+            <div>
+              <RetentionButton key={JSON.stringify(rule)} model={model} rule={rule} />
+            </div>
             <VirtualTable
               label="Versions that can be downloaded"
               columns={[
