@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { readAgainAfter } from "../src/live/read-again.ts";
 
 test.each<[Partial<RecordedChange>, unknown[]]>([
-  [{ action: "key.rotate" }, [["keys"]]],
+  [{ action: "key.rotate" }, [["keys"], ["channels"]]],
   [{ action: "operator.grants" }, [["operators"], ["operator-sessions"], ["api-tokens"]]],
   [
     { action: "model.notes", model: "digits" },
