@@ -72,8 +72,8 @@ export function applyToCache(client: QueryClient, event: ServerEvent): void {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }
   if (event.type === "version" || event.type === "channel" || event.type === "alias") {
-    for (const of of ["card", "channels"])
-      void client.invalidateQueries({ queryKey: [of, event.data.model] });
+    for (const list of ["card", "channels"])
+      void client.invalidateQueries({ queryKey: [list, event.data.model] });
   }
   if (event.type === "withdrawal") {
     void client.invalidateQueries({ queryKey: ["withdrawals", event.data.model] });
