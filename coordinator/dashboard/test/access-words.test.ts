@@ -1,7 +1,14 @@
 import { ROLES as ALL_ROLES } from "@tributary/protocol";
 import { expect, test } from "vitest";
 import { administersAll } from "../src/data/session.ts";
-import { browserWords, grantsWords, ROLES, tokenEnds, tokenOwner } from "../src/model/access-words.ts";
+import {
+  browserWords,
+  grantsWords,
+  idleWords,
+  ROLES,
+  tokenEnds,
+  tokenOwner,
+} from "../src/model/access-words.ts";
 
 test("roles are those of the protocol, told in words", () => {
   expect(ROLES).toEqual(ALL_ROLES);
@@ -51,12 +58,24 @@ test("a token is of an account, of whoever the identity provider knows, or of th
   expect(tokenOwner({ account: null, session: null })).toBe("the coordinator");
 });
 
+test("how long a session lasts without use", () => {
+  const hour = 3_600_000;
+  expect([8 * hour, hour, 1.5 * hour, hour / 60, 10].map(idleWords)).toEqual([
+    "8 hours",
+    "1 hour",
+    "90 minutes",
+    "1 minute",
+    "1 minute",
+  ]);
+});
+
 test("an admin of one model does not give access", () => {
   const of = (model: string) =>
     administersAll({
       principal: { kind: "account", name: "ada", account: "ada", grants: [{ model, role: "admin" }] },
       csrfToken: null,
       expiresAt: null,
+      idleMs: null,
       signIn: { password: true, identityProvider: null, setup: false },
     });
   expect([of("*"), of("digits")]).toEqual([true, false]);

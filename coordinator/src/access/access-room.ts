@@ -85,6 +85,7 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
         cookie,
         setup,
         lifetimeMs,
+        idleMs,
         ...(oidc && { identityProvider: oidc.name }),
         ...(oidc?.signOut === true && {
           providerSignOut: async () => provider?.signOutUrl(new URL("/", url())),

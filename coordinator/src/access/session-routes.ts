@@ -30,6 +30,8 @@ export interface SessionRouteOptions {
   readonly cookie: OwnCookie;
   readonly setup: Pick<SetupLink, "isOpen">;
   readonly lifetimeMs: number;
+  /** How long a session lasts without use. */
+  readonly idleMs: number;
   /** What the identity provider is called. */
   readonly identityProvider?: string;
   /** Where a browser signs out there too, where that is wanted. */
@@ -46,7 +48,7 @@ export function seenIn({ ip, headers }: Pick<FastifyRequest, "ip" | "headers">):
 
 /** `/v1/session` and `/v1/operator-sessions`: signing in and out, who one is, and the browsers that are signed in. */
 export function registerSessionRoutes(app: App, options: SessionRouteOptions): void {
-  const { store, guard, operators, sessions, cookie, setup, lifetimeMs } = options;
+  const { store, guard, operators, sessions, cookie, setup, lifetimeMs, idleMs } = options;
 
   const view = async (principal: Principal | null): Promise<SessionView> => ({
     principal: principal && {
@@ -57,6 +59,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
     },
     csrfToken: principal?.session?.csrfToken ?? null,
     expiresAt: principal?.session === undefined ? null : timestamp(principal.session.expiresAt),
+    idleMs: principal?.session === undefined ? null : idleMs,
     signIn: {
       password: (await store().accounts.count()) > 0,
       identityProvider: options.identityProvider ?? null,

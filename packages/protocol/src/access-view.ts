@@ -34,6 +34,9 @@ export const SessionView = Type.Object({
   /** What a signed-in page sends as `tributary-csrf` with what it changes. */
   csrfToken: nullable(Type.String()),
   expiresAt: nullable(TimestampSchema),
+  idleMs: nullable(Type.Integer({ minimum: 0 }), {
+    description: "How long the session lasts without use; null: it is none of a browser",
+  }),
   signIn: Type.Object({
     password: Type.Boolean({ description: "Whether there are accounts" }),
     /** What the identity provider is called, where there is one; `GET /v1/session/oidc` leads there. */

@@ -26,6 +26,13 @@ export function grantsWords(grants: readonly AccessGrant[]): string {
     : grants.map(({ model, role }) => `${role} of ${model === ALL_MODELS ? "all models" : model}`).join(", ");
 }
 
+/** How long a session lasts without use: "8 hours", "30 minutes". */
+export function idleWords(idleMs: number): string {
+  const minutes = Math.max(1, Math.round(idleMs / 60_000));
+  const [count, unit] = minutes % 60 === 0 ? [minutes / 60, "hour"] : [minutes, "minute"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
 /** What a browser calls itself, in two words; all of it where it is none that is known. */
 export function browserWords(agent: string): string {
   const browser = BROWSERS.find(([mark]) => agent.includes(mark))?.[1];

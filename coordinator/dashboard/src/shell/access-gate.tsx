@@ -42,7 +42,7 @@ function Gate({ children }: { readonly children: ReactNode }): ReactNode {
         onSignedIn={() => setAsked(false)}
       />
     );
-  if (isCommandLine) return <CommandLinePage principal={principal} expiresAt={view.expiresAt} />;
+  if (isCommandLine) return <CommandLinePage principal={principal} session={view} />;
   return (
     <PermissionsContext value={canOf(view)}>
       <AskToSignIn value={() => setAsked(true)}>{children}</AskToSignIn>

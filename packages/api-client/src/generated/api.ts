@@ -4380,6 +4380,8 @@ export interface components {
             } | null;
             csrfToken: string | null;
             expiresAt: string | null;
+            /** @description How long the session lasts without use; null: it is none of a browser */
+            idleMs: number | null;
             signIn: {
                 /** @description Whether there are accounts */
                 password: boolean;

@@ -5,7 +5,7 @@ import { useDashboard } from "../../data/dashboard-context.ts";
 import { useServerNow } from "../../data/use-server-now.ts";
 import { useWhoAmI } from "../../data/session-context.ts";
 import { formatAgo, formatFull } from "../../format/time.ts";
-import { grantsWords, tokenEnds, tokenOwner } from "../../model/access-words.ts";
+import { grantsWords, idleWords, tokenEnds, tokenOwner } from "../../model/access-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 import { CommandLine } from "../../ui/command-line.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
@@ -92,7 +92,7 @@ function MakeButton({
   readonly onMade: (made: ApiTokenCreated) => void;
 }): ReactNode {
   const client = useQueryClient();
-  const expiresAt = useWhoAmI()?.expiresAt;
+  const { expiresAt = null, idleMs = null } = useWhoAmI() ?? {};
   const isOfSession = kind === "identity-provider";
   // As little as one can give.
   const least: readonly AccessGrant[] = [{ role: "viewer", model: own[0]?.model ?? "*" }];
@@ -104,8 +104,8 @@ function MakeButton({
     <ActionButton
       label="Make a token"
       consequence={
-        isOfSession && typeof expiresAt === "string"
-          ? `Whoever has it may what its roles say, and never more than you. It is good until ${formatFull(expiresAt)} at the latest, and ends when you sign out of this browser, or do not use it for 8 hours.`
+        isOfSession && expiresAt !== null && idleMs !== null
+          ? `Whoever has it may what its roles say, and never more than you. It is good until ${formatFull(expiresAt)} at the latest, and ends when you sign out of this browser, or do not use it for ${idleWords(idleMs)}.`
           : "Whoever has it may what its roles say, without signing in. It may never more than you."
       }
       done={`The token for ${label} is made`}

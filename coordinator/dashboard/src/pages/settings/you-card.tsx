@@ -2,7 +2,7 @@ import type { SessionView } from "@tributary/api-client";
 import { type ReactNode, useState } from "react";
 import { useSession, useWhoAmI } from "../../data/session-context.ts";
 import { formatFull } from "../../format/time.ts";
-import { grantsWords } from "../../model/access-words.ts";
+import { grantsWords, idleWords } from "../../model/access-words.ts";
 import { ActionButton } from "../../ui/action-button.tsx";
 import { AccessField } from "../sign-in/access-field.tsx";
 
@@ -19,7 +19,7 @@ const BY: Readonly<Record<Principal["kind"], string>> = {
 /** As whom one is signed in, what one may, and one's password. */
 export function YouCard({ principal }: { readonly principal: Principal }): ReactNode {
   const { name, kind, grants } = principal;
-  const expiresAt = useWhoAmI()?.expiresAt;
+  const { expiresAt = null, idleMs = null } = useWhoAmI() ?? {};
   return (
     <section className="card stack" aria-labelledby="you-title" data-testid="you">
       <div className="card-head">
@@ -35,10 +35,13 @@ export function YouCard({ principal }: { readonly principal: Principal }): React
           <dt>Roles</dt>
           <dd>{grantsWords(grants)}</dd>
         </div>
-        {typeof expiresAt === "string" && (
+        {expiresAt !== null && (
           <div>
             <dt>Until</dt>
-            <dd>{formatFull(expiresAt)}, or 8 hours without use</dd>
+            <dd>
+              {formatFull(expiresAt)}
+              {idleMs !== null && `, or ${idleWords(idleMs)} without use`}
+            </dd>
           </div>
         )}
       </dl>

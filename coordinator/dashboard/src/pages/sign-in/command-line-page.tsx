@@ -3,7 +3,7 @@ import { type ReactNode, useState } from "react";
 import { useSession } from "../../data/session-context.ts";
 import { useNow } from "../../data/use-now.ts";
 import { formatFull } from "../../format/time.ts";
-import { grantsWords } from "../../model/access-words.ts";
+import { grantsWords, idleWords } from "../../model/access-words.ts";
 import { answerHref, commandLineRequest } from "../../model/command-line-request.ts";
 import { AccessCard } from "./access-card.tsx";
 
@@ -12,11 +12,11 @@ type Principal = NonNullable<SessionView["principal"]>;
 /** Asks whoever is signed in whether a command line on their computer may act as them. */
 export function CommandLinePage({
   principal,
-  expiresAt,
+  session: { expiresAt, idleMs },
 }: {
   readonly principal: Principal;
-  /** Of the session. */
-  readonly expiresAt: string | null;
+  /** When it ends. */
+  readonly session: Pick<SessionView, "expiresAt" | "idleMs">;
 }): ReactNode {
   const session = useSession();
   const [request] = useState(() => commandLineRequest(location.search));
@@ -74,7 +74,7 @@ export function CommandLinePage({
             {formatFull(new Date(isOfSession ? Math.min(inDays, sessionEnd) : inDays).toISOString())}
             <small>
               {isOfSession
-                ? "or you sign out of this browser, or do not use it for 8 hours"
+                ? `or you sign out of this browser, or do not use it for ${idleWords(idleMs ?? 0)}`
                 : "or you revoke it, under Settings"}
             </small>
           </dd>
