@@ -59,8 +59,8 @@ export default defineConfig({
           // Against what hangs; slow machines are no failure.
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          // vitest leaves one core to itself, which of two is half; and files wait for the disk.
-          maxWorkers: availableParallelism() + 1,
+          // vitest leaves one core to itself, which of two is half.
+          maxWorkers: availableParallelism(),
           // A worker for each of some 240 files would take a quarter of the time.
           isolate: false,
         },
@@ -108,8 +108,8 @@ export default defineConfig({
           globalSetup: ["test/src/shared-folder.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // Two lanes more than two processors: each file waits for processes and timers a third of its time.
-          maxWorkers: 4,
+          // A lane more than two processors: each file waits for processes and timers a third of its time.
+          maxWorkers: 3,
         },
       },
     ],
