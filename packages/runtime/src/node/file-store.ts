@@ -32,11 +32,14 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
   }
   const lock = await lockDataDir(dataDir);
   const underWay = new Set<Promise<unknown>>();
-  /** Every operation that `close` has to wait for. */
+  let closed: Promise<void> | undefined;
+  /** Every operation that `close` has to wait for; none begins after it: the folder may be another runtime's then. */
   const tracked = <Arguments extends unknown[], Result>(
     operation: (...args: Arguments) => Promise<Result>,
   ) => {
     return (...args: Arguments): Promise<Result> => {
+      if (closed !== undefined)
+        return Promise.reject(failure("store/unavailable", `store: ${dataDir} was closed`));
       const running = operation(...args);
       const settled = running.catch(() => undefined);
       underWay.add(settled);
@@ -60,7 +63,6 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
     throw error;
   });
   const files = rememberedFiles();
-  let closed: Promise<void> | undefined;
 
   return {
     needsExtractableKeys: true,

@@ -56,6 +56,19 @@ test("a folder belongs to one runtime; a lock of a dead process is taken over", 
   expect(await readdir(dataDir)).not.toContain(LOCK_FILE);
 });
 
+test("nothing is written that begins after it was closed: the folder may be another's", async () => {
+  const store = await openFileStore({ dataDir });
+  const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+  const underWay = store.settings.write("before", 1);
+  await store.close();
+  await underWay;
+  for (const late of [() => store.identity.write({ keys }), () => store.settings.write("after", 1)])
+    await expect(late()).rejects.toMatchObject({ code: "store/unavailable" });
+  const again = await openFileStore({ dataDir });
+  expect([await again.identity.read(), await again.settings.keys()]).toEqual([undefined, ["before"]]);
+  await again.close();
+});
+
 test("a lock is taken over where its process id belongs to a later process", async () => {
   const lock = join(dataDir, LOCK_FILE);
   // As in a container, where the process after a crash has the id of the one before.
