@@ -1,5 +1,5 @@
 import type { ErrorCode, ModelName, ModelVersion, TaskName } from "@tributary/core";
-import type { EventRecord } from "./event-records.ts";
+import type { EventRecord, NewEvent } from "./event-records.ts";
 
 /** Topics and what they carry. Payloads are plain JSON data and are not changed after publishing. */
 export interface BusTopics {
@@ -8,20 +8,7 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type:
-          | "rollout"
-          | "withdrawal"
-          | "round"
-          | "task"
-          | "version"
-          | "suspicion"
-          | "channel"
-          | "alias"
-          | "alert"
-          | "record"
-          | "devices"
-          | "activity"
-          | "storage";
+        readonly type: NewEvent["type"] | "record" | "activity" | "storage";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

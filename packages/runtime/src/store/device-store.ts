@@ -179,7 +179,7 @@ export interface DeviceStore {
   readonly controls?: ControlStore;
   /** Absent in memory. */
   readonly space?: StorageSpace;
-  /** Idempotent. Waits for writes under way. */
+  /** Idempotent. Waits for writes under way; what is written later, where storage lasts, fails with `store/unavailable`. */
   close(): Promise<void>;
 }
 
